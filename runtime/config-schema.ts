@@ -1,0 +1,257 @@
+/**
+ * The one schema of the config file: types, checks, defaults and the reference page all come from it.
+ * Every number has a minimum, a maximum and a unit in its name. Unknown keys are errors.
+ */
+import * as z from 'zod'
+
+/** MQTT topic levels and folder names at once: no `/`, `+`, `#`, spaces or dots that could climb out of a folder. */
+const name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/,
+    'expected letters, digits, - and _ (1 to 64 of them, a letter or digit first)',
+  )
+const path = z.string().min(1)
+const pixels = z.int().min(16).max(8192)
+
+const fault = z
+  .strictObject({
+    from: z.int().min(1).describe('First trigger, counted from 1, that the fault hits.'),
+    to: z.int().min(1).describe('Last trigger that the fault hits.'),
+    kind: z
+      .enum(['timeout', 'hang', 'crash', 'frozen', 'bad', 'late'])
+      .describe(
+        'What the sensor does: answers too late, never answers, dies, repeats its pixels, sends rubbish, sends an old frame.',
+      ),
+  })
+  .refine((value) => value.to >= value.from, { message: 'expected to >= from', path: ['to'] })
+
+const sensor = (defaultName: string) =>
+  z.strictObject({
+    name: name.default(defaultName).describe('Name of the sensor in health messages, verdicts and logs.'),
+    kind: z.enum(['synthetic', 'replay']).describe('Driver adapter.'),
+    deadlineMs: z
+      .int()
+      .min(10)
+      .max(60_000)
+      .default(800)
+      .describe('Longest wait for a frame; then the modality is missing for this trigger.'),
+    openDeadlineMs: z
+      .int()
+      .min(100)
+      .max(120_000)
+      .default(10_000)
+      .describe('Longest wait for the device to open.'),
+    freezeCheck: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Call a sensor frozen that repeats the same pixels. Turn off only for noiseless test patterns.',
+      ),
+    faults: z.array(fault).max(1000).default([]).describe('Scripted faults for drills and tests.'),
+  })
+
+const trigger = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('timer'),
+    everyMs: z.int().min(10).max(86_400_000).describe('Period of the timer.'),
+    count: z.int().min(1).max(1_000_000_000).optional().describe('Stop after this many triggers.'),
+  }),
+  z.strictObject({ kind: z.literal('mqtt').describe('Messages on cmd/trigger.') }),
+  z.strictObject({
+    kind: z.literal('file'),
+    folder: path.describe('A file dropped here (.trigger or .json) asks for one inspection.'),
+  }),
+  z.strictObject({
+    kind: z.literal('stdin').describe('One line of standard input asks for one inspection.'),
+  }),
+])
+
+const policy = z.enum(['decide', 'review', 'fail'])
+
+const recipe = z.strictObject({
+  falseRejectRate: z
+    .number()
+    .min(0.0001)
+    .max(0.5)
+    .default(0.01)
+    .describe(
+      'Promised share of good parts that fail, in every condition. The repository is calibrated for it when it is taught.',
+    ),
+  bankMebibytes: z
+    .number()
+    .min(0.25)
+    .max(2048)
+    .default(16)
+    .describe('Byte budget of the three banks together.'),
+  policy: z
+    .strictObject({
+      complete: policy.default('decide').describe('What the line does with a verdict from both sensors.'),
+      'rgb-only': policy.default('decide').describe('... from the camera alone.'),
+      'xyz-only': policy.default('decide').describe('... from the 3D sensor alone.'),
+      none: z.enum(['review', 'fail']).default('review').describe('... when nothing was captured.'),
+    })
+    .prefault({}),
+})
+
+export const configSchema = z
+  .strictObject({
+    station: z.strictObject({
+      site: name.describe('First level of the MQTT topics.'),
+      name: name.describe('Second level of the MQTT topics.'),
+    }),
+    product: name.describe('The recipe in use: whose repository good parts are compared with.'),
+    recipes: z
+      .record(name, recipe)
+      .default({})
+      .describe('Recipes by product. A product without an entry has the defaults below.'),
+    stateDirectory: path
+      .default('./state')
+      .describe('Repositories, outbox and numbering live here. Relative to the config file.'),
+    bundle: path
+      .default('radar-lite')
+      .describe('Model bundle: the name of a shipped one, or a folder relative to the config file.'),
+    sensors: z
+      .strictObject({ rgb: sensor('rgb').optional(), xyz: sensor('xyz').optional() })
+      .refine((value) => value.rgb !== undefined || value.xyz !== undefined, 'expected rgb, xyz or both'),
+    skewToleranceMs: z
+      .number()
+      .min(0)
+      .max(60_000)
+      .default(200)
+      .describe('Exposures of one trigger may lie this far apart; beyond it the older one is stale.'),
+    synthetic: z
+      .strictObject({
+        category: name.default('hex-nut').describe('Procedural product to show.'),
+        width: pixels.default(400),
+        height: pixels.default(400),
+        seed: z
+          .int()
+          .min(0)
+          .max(2 ** 31 - 1)
+          .default(1),
+        defectRate: z.number().min(0).max(1).default(0.25).describe('Share of parts with a defect.'),
+      })
+      .prefault({})
+      .describe('The synthetic station, for sensors of kind synthetic.'),
+    replay: z
+      .strictObject({
+        root: path.describe(
+          'MVTec 3D-AD layout, or a folder of loose pairs with equal stems. Relative to the config file.',
+        ),
+        split: z.enum(['train', 'validation', 'test']).optional().describe('Only this split.'),
+        loop: z.boolean().default(false).describe('Start again after the last part.'),
+      })
+      .optional()
+      .describe('Recorded parts, for sensors of kind replay.'),
+    triggers: z
+      .array(trigger)
+      .min(1)
+      .max(16)
+      .default([{ kind: 'mqtt' }]),
+    deadlines: z
+      .strictObject({
+        verdictMs: z
+          .int()
+          .min(50)
+          .max(600_000)
+          .default(3000)
+          .describe('Every trigger has its verdict this long after it at the latest.'),
+        shutdownMs: z.int().min(100).max(60_000).default(5000).describe('Longest wait for a clean shutdown.'),
+      })
+      .prefault({}),
+    queue: z
+      .strictObject({
+        triggers: z
+          .int()
+          .min(1)
+          .max(1000)
+          .default(16)
+          .describe('Triggers that may wait; one more gets an unknown verdict at once.'),
+        outboxVerdicts: z
+          .int()
+          .min(10)
+          .max(10_000_000)
+          .default(100_000)
+          .describe('Verdicts kept while the broker is away; then the oldest goes and a gap event names it.'),
+        outboxMebibytes: z.int().min(1).max(65_536).default(256).describe('The same bound in bytes.'),
+      })
+      .prefault({}),
+    mqtt: z
+      .strictObject({
+        url: z
+          .string()
+          .regex(/^(mqtts?|wss?|tcp|ssl|tls):\/\/.+/, 'expected mqtt://host:port or mqtts://host:port')
+          .optional()
+          .describe('Broker. Without it an embedded broker listens on loopback.'),
+        embeddedPort: z
+          .int()
+          .min(0)
+          .max(65_535)
+          .default(1883)
+          .describe('Port of the embedded broker; 0 takes a free one.'),
+        username: z.string().optional(),
+        passwordFile: path.optional().describe('File that holds the password; never the password itself.'),
+        caFile: path.optional(),
+        certFile: path.optional(),
+        keyFile: path.optional(),
+      })
+      .prefault({}),
+    inference: z
+      .strictObject({
+        threads: z.int().min(1).max(64).default(2).describe('Threads of ONNX Runtime in the inference host.'),
+      })
+      .prefault({}),
+    heatmap: z
+      .strictObject({
+        publish: z.enum(['always', 'not-pass', 'never']).default('always'),
+        overlay: z.boolean().default(true).describe('Also publish the colour overlay.'),
+        maxSize: z
+          .int()
+          .min(64)
+          .max(4096)
+          .default(800)
+          .describe('Longest side of the published pictures, pixels.'),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info') })
+      .prefault({}),
+  })
+  .superRefine((config, context) => {
+    const kinds = [config.sensors.rgb?.kind, config.sensors.xyz?.kind]
+    if (kinds.includes('replay') && config.replay === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['sensors'],
+        message: "a sensor of kind replay needs the section 'replay'",
+      })
+    }
+    const both = config.sensors.rgb !== undefined && config.sensors.xyz !== undefined
+    if (both && config.sensors.rgb?.name === config.sensors.xyz?.name) {
+      context.addIssue({
+        code: 'custom',
+        path: ['sensors', 'xyz', 'name'],
+        message: 'expected another name than the camera has',
+      })
+    }
+    for (const modality of ['rgb', 'xyz'] as const) {
+      const deadlineMs = config.sensors[modality]?.deadlineMs
+      if (deadlineMs !== undefined && deadlineMs >= config.deadlines.verdictMs) {
+        context.addIssue({
+          code: 'custom',
+          path: ['sensors', modality, 'deadlineMs'],
+          message: `expected less than deadlines.verdictMs (${config.deadlines.verdictMs}), so that time is left to decide`,
+        })
+      }
+    }
+  })
+
+export type Config = z.infer<typeof configSchema>
+export type Recipe = Config['recipes'][string]
+
+const defaultRecipe: Recipe = recipe.parse({})
+
+export function recipeOf(config: Config): Recipe {
+  return config.recipes[config.product] ?? defaultRecipe
+}
