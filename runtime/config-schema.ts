@@ -16,8 +16,8 @@ const pixels = z.int().min(16).max(8192)
 
 const fault = z
   .strictObject({
-    from: z.int().min(1).describe('First trigger, counted from 1, that the fault hits.'),
-    to: z.int().min(1).describe('Last trigger that the fault hits.'),
+    from: z.int().min(1).max(1_000_000_000).describe('First trigger, counted from 1, that the fault hits.'),
+    to: z.int().min(1).max(1_000_000_000).describe('Last trigger that the fault hits.'),
     kind: z
       .enum(['timeout', 'hang', 'crash', 'frozen', 'bad', 'late'])
       .describe(
@@ -123,13 +123,14 @@ export const configSchema = z
     synthetic: z
       .strictObject({
         category: name.default('hex-nut').describe('Procedural product to show.'),
-        width: pixels.default(400),
-        height: pixels.default(400),
+        width: pixels.default(400).describe('Width of the frames.'),
+        height: pixels.default(400).describe('Height of the frames.'),
         seed: z
           .int()
           .min(0)
           .max(2 ** 31 - 1)
-          .default(1),
+          .default(1)
+          .describe('Seed of the parts: the same seed shows the same parts.'),
         defectRate: z.number().min(0).max(1).default(0.25).describe('Share of parts with a defect.'),
       })
       .prefault({})
@@ -190,11 +191,11 @@ export const configSchema = z
           .max(65_535)
           .default(1883)
           .describe('Port of the embedded broker; 0 takes a free one.'),
-        username: z.string().optional(),
+        username: z.string().optional().describe('User at the broker.'),
         passwordFile: path.optional().describe('File that holds the password; never the password itself.'),
-        caFile: path.optional(),
-        certFile: path.optional(),
-        keyFile: path.optional(),
+        caFile: path.optional().describe('Certificate authority (PEM) that signed the broker.'),
+        certFile: path.optional().describe('Client certificate (PEM).'),
+        keyFile: path.optional().describe('Key of the client certificate (PEM).'),
       })
       .prefault({}),
     inference: z
@@ -204,7 +205,10 @@ export const configSchema = z
       .prefault({}),
     heatmap: z
       .strictObject({
-        publish: z.enum(['always', 'not-pass', 'never']).default('always'),
+        publish: z
+          .enum(['always', 'not-pass', 'never'])
+          .default('always')
+          .describe('Which parts get a heatmap.'),
         overlay: z.boolean().default(true).describe('Also publish the colour overlay.'),
         maxSize: z
           .int()
@@ -215,7 +219,12 @@ export const configSchema = z
       })
       .prefault({}),
     log: z
-      .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info') })
+      .strictObject({
+        level: z
+          .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
+          .default('info')
+          .describe('Lowest level that is logged.'),
+      })
       .prefault({}),
   })
   .superRefine((config, context) => {

@@ -1,0 +1,11 @@
+/** Logs go to standard error as JSON lines (journald adds time and unit); standard output belongs to results. */
+import { pino, type Logger } from 'pino'
+
+export type Log = Logger
+
+export function openLog(options: { level: string }): Log {
+  return pino(
+    { level: options.level, base: {}, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ fd: 2, sync: true }),
+  )
+}

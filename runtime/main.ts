@@ -1,0 +1,185 @@
+#!/usr/bin/env node
+/** The command line. Each command lives in its own file and is loaded when it is asked for. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { ConfigError, EXIT_CONFIG } from './config-error.ts'
+import { packageVersion } from './package-version.ts'
+
+/** Ctrl-C and systemd's stop both ask for a clean end; a second one ends at once. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
+      controller.abort(new Error(`stopped by ${name}`))
+    })
+  }
+  return controller.signal
+}
+
+function wholeNumber(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!Number.isInteger(value) || value < minimum || value > maximum) {
+      throw new InvalidArgumentError(`expected a whole number from ${minimum} to ${maximum}`)
+    }
+    return value
+  }
+}
+
+function list(text: string): string[] {
+  return text.split(',').filter((item) => item !== '')
+}
+
+const parts = wholeNumber(1, 1_000_000)
+const seed = wholeNumber(0, 2 ** 31 - 1)
+const json = (): Option => new Option('--json', 'print JSON for machines, one object per line')
+const config = (): Option => new Option('-c, --config <file>', 'config file').default('radar-edge.yaml')
+
+const program = new Command('radar-edge')
+  .description('Inspection runtime for RGB + 3D stations: a verdict and a heatmap for every part.')
+  .version(packageVersion())
+  .showHelpAfterError()
+
+program
+  .command('run')
+  .description('run the station until it is told to stop')
+  .addOption(config())
+  .action(async (options: { config: string }) => {
+    const { run } = await import('./commands/run.ts')
+    await run({ ...options, signal: stopSignal() })
+  })
+
+program
+  .command('demo')
+  .description('synthetic station, embedded broker, a 3D sensor that dies half way: no hardware needed')
+  .option('--parts <n>', 'parts to inspect', parts, 30)
+  .option('--category <name>', 'synthetic product', 'hex-nut')
+  .option('--teach-parts <n>', 'good parts to teach first', wholeNumber(4, 500), 24)
+  .option('--seed <n>', 'seed of the parts', seed, 1)
+  .option('--size <pixels>', 'width and height of the frames', wholeNumber(64, 2048), 400)
+  .option('--state <folder>', 'keep repositories, outbox and numbering here (default: a temporary folder)')
+  .option('--port <n>', 'port of the embedded broker, 0 for a free one', wholeNumber(0, 65_535), 0)
+  .option('--save <folder>', 'save the overlay of every part here')
+  .addOption(json())
+  .action(async (options) => {
+    const { demo } = await import('./commands/demo.ts')
+    await demo({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+
+program
+  .command('teach')
+  .description("make a product's repository of good parts, and put it into use")
+  .addOption(config())
+  .option('--product <name>', 'product to teach (default: the one in the config)')
+  .option('--parts <n>', 'good parts to capture from the synthetic station', wholeNumber(2, 5000), 40)
+  .option(
+    '--data <folder>',
+    'teach from recorded parts (MVTec 3D-AD layout: train/good, validation/good held out; or loose pairs)',
+  )
+  .option('--seed <n>', 'seed of plane, coreset and heads', seed, 1)
+  .addOption(json())
+  .action(async (options) => {
+    const { teachProduct } = await import('./commands/teach.ts')
+    await teachProduct({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+
+program
+  .command('replay')
+  .description('inspect recorded parts with the repository in use, and compare with the known truth')
+  .addOption(config())
+  .requiredOption('--data <folder>', 'MVTec 3D-AD layout or a folder of loose pairs')
+  .option('--split <name>', 'only this split: train, validation or test')
+  .option('--parts <n>', 'at most this many parts', parts)
+  .addOption(json())
+  .action(async (options) => {
+    const { replay } = await import('./commands/replay.ts')
+    await replay({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+
+program
+  .command('synth')
+  .description("write procedural parts in MVTec 3D-AD's layout")
+  .requiredOption('--out <folder>', 'where to write')
+  .option('--categories <names>', 'comma-separated (default: all)', list)
+  .option('--size <pixels>', 'width and height', wholeNumber(32, 4096), 400)
+  .option('--train <n>', 'good parts in train', wholeNumber(0, 100_000), 60)
+  .option('--validation <n>', 'good parts in validation', wholeNumber(0, 100_000), 20)
+  .option('--test-good <n>', 'good parts in test', wholeNumber(0, 100_000), 20)
+  .option('--test-per-defect <n>', 'parts per kind of defect in test', wholeNumber(0, 100_000), 5)
+  .option('--seed <n>', 'seed', seed, 1)
+  .addOption(json())
+  .action(async (options) => {
+    const { synth } = await import('./commands/synth.ts')
+    await synth({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+
+program
+  .command('doctor')
+  .description('check this machine, the config, the bundle and the repository; say how to fix what is wrong')
+  .addOption(config())
+  .addOption(json())
+  .action(async (options) => {
+    const { doctor } = await import('./commands/doctor.ts')
+    process.exitCode = await doctor({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+
+const configCommand = program.command('config').description('work with the config file')
+configCommand
+  .command('check')
+  .description(
+    'report every problem with file, line, column and the nearest valid key; exit 78 if there is one',
+  )
+  .argument('[file]', 'config file', 'radar-edge.yaml')
+  .addOption(json())
+  .action(async (file: string, options) => {
+    const { checkConfig } = await import('./commands/config-check.ts')
+    process.exitCode = await checkConfig({ file, json: options.json === true })
+  })
+
+const bench = program.command('bench').description('measure; nothing here is a test')
+bench
+  .command('anomaly')
+  .description('detection and localisation on a data set, per condition: image AUROC, pixel AUROC, AUPRO')
+  .requiredOption('--data <folder>', 'one class, or a folder of classes, in MVTec 3D-AD layout')
+  .option('--bundle <folder>', 'bundle to measure', 'radar-lite')
+  .option('--classes <names>', 'comma-separated (default: all)', list)
+  .option('--train <n>', 'at most this many good parts to teach', parts)
+  .option('--seed <n>', 'seed', seed, 1)
+  .option('--threads <n>', 'threads of ONNX Runtime', wholeNumber(1, 64), 2)
+  .option('--false-reject-rate <p>', 'promised false-reject rate', Number, 0.05)
+  .option('--bank-mebibytes <n>', 'byte budget of the banks', Number, 16)
+  .addOption(json())
+  .action(async (options) => {
+    const { benchAnomalyCommand } = await import('./commands/bench.ts')
+    await benchAnomalyCommand({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+bench
+  .command('kernels')
+  .description('the hot kernels beside their plain-loop oracles and a bare matrix product')
+  .option('--data <folder>', 'class folder for a real cloud (default: a synthetic one)')
+  .option('--repeats <n>', 'timed repeats', wholeNumber(3, 1000), 20)
+  .option('--threads <n>', 'threads of ONNX Runtime', wholeNumber(1, 64), 2)
+  .addOption(json())
+  .action(async (options) => {
+    const { benchKernelsCommand } = await import('./commands/bench.ts')
+    await benchKernelsCommand({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = EXIT_CONFIG
+  } else {
+    process.stderr.write(`radar-edge: ${describeFailure(error)}\n`)
+    process.exitCode = 1
+  }
+}
+
+/** Known failures carry a code and a full sentence; anything else is a bug, whose stack belongs in the report. */
+function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return code === undefined ? (error.stack ?? error.message) : `${code} ${error.message}`
+}
