@@ -57,10 +57,10 @@ export function driverContract<M extends Modality>(t: Test, contract: DriverCont
     if (contract.size) t.match(frame, contract.size, 'the frame has the promised size')
     const samples = samplesOf(frame)
     t.equal(samples.length, frame.width * frame.height * 3, 'the buffer holds three samples per pixel')
-    if (frame.modality === 'rgb') t.ok(samples instanceof Uint8Array, 'pixels are bytes')
+    if (driver.modality === 'rgb') t.ok(samples instanceof Uint8Array, 'pixels are bytes')
     else
       t.same(
-        faultOfPoints(frame.pointsMetres),
+        faultOfPoints(samples),
         undefined,
         'points are finite, in metres, (0,0,0) where missing',
       )
