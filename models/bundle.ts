@@ -139,7 +139,10 @@ async function readBounded(filePath: string, bytesLimit: number): Promise<Uint8A
     try {
       const { size } = await handle.stat()
       if (size > bytesLimit) {
-        throw new ModelError('MODEL_UNREADABLE', `${filePath} has ${size} bytes, expected at most ${bytesLimit}`)
+        throw new ModelError(
+          'MODEL_UNREADABLE',
+          `${filePath} has ${size} bytes, expected at most ${bytesLimit}`,
+        )
       }
       return await handle.readFile()
     } finally {
@@ -164,7 +167,9 @@ async function openChecked(
   try {
     graph = await openGraph(bytes, { threads })
   } catch (cause) {
-    throw new ModelError('MODEL_UNREADABLE', `${path.join(folder, file.name)} was refused by ONNX Runtime`, { cause })
+    throw new ModelError('MODEL_UNREADABLE', `${path.join(folder, file.name)} was refused by ONNX Runtime`, {
+      cause,
+    })
   }
   const problem =
     signatureProblem('input', graph.inputNames, expected.inputs, graph) ??
@@ -203,7 +208,9 @@ async function readTensors(
   try {
     return readSafetensors(bytes)
   } catch (cause) {
-    throw new ModelError('MODEL_UNREADABLE', `${path.join(folder, file.name)} is not a safetensors file`, { cause })
+    throw new ModelError('MODEL_UNREADABLE', `${path.join(folder, file.name)} is not a safetensors file`, {
+      cause,
+    })
   }
 }
 

@@ -77,7 +77,8 @@ export function readSafetensors(bytes: Uint8Array): Map<string, SafeTensor> {
       )
     }
     ranges.push({ name, begin, end })
-    tensors.set(name, decode(dtype, shape, bytes.slice(dataStart + begin, dataStart + end)))
+    // A copy, aligned: a Buffer's own `slice` would share the file's memory.
+    tensors.set(name, decode(dtype, shape, new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end))))
   }
   checkTiling(ranges, dataBytes)
   return tensors
