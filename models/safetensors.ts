@@ -78,7 +78,10 @@ export function readSafetensors(bytes: Uint8Array): Map<string, SafeTensor> {
     }
     ranges.push({ name, begin, end })
     // A copy, aligned: a Buffer's own `slice` would share the file's memory.
-    tensors.set(name, decode(dtype, shape, new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end))))
+    tensors.set(
+      name,
+      decode(dtype, shape, new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end))),
+    )
   }
   checkTiling(ranges, dataBytes)
   return tensors
