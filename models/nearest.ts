@@ -94,17 +94,13 @@ async function propose(graph: Graph, { queries, width, bank, exclude }: NearestR
       bank: { type: 'float32', dims: [rows, width], data: chunk.values },
       bank_norms: { type: 'float32', dims: [1, rows], data: chunk.norms },
     })
-    const { values, indices } = output
-    if (values?.type !== 'float32' || indices?.type !== 'int64') {
-      throw new ModelError(
-        'MODEL_MISMATCH',
-        'nearest.onnx did not answer with float32 values and int64 indices',
-      )
-    }
+    // nearest.onnx declares these types.
+    const values = output.values!.data as Float32Array
+    const indices = output.indices!.data as BigInt64Array
     for (let query = 0; query < count; query++) {
       const base = query * PROPOSALS
       for (let rank = 0; rank < PROPOSALS; rank++) {
-        const value = values.data[base + rank]!
+        const value = values[base + rank]!
         // Ascending within the chunk: the first that is no improvement ends it.
         if (value > EXCLUDED_ABOVE || value >= bestValues[base + PROPOSALS - 1]!) break
         let slot = base + PROPOSALS - 1
@@ -113,7 +109,7 @@ async function propose(graph: Graph, { queries, width, bank, exclude }: NearestR
           bestRows[slot] = bestRows[slot - 1]!
         }
         bestValues[slot] = value
-        bestRows[slot] = begin + Number(indices.data[base + rank]!)
+        bestRows[slot] = begin + Number(indices[base + rank]!)
       }
     }
   }
