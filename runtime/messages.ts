@@ -1,0 +1,251 @@
+/**
+ * What leaves the station: the one source of every MQTT payload. Types, JSON Schemas (docs/schemas) and tests come from
+ * these. Within a version (`@1`) a schema only ever gains optional fields; a subscriber must ignore fields it does not
+ * know. Anything else is a new version on a new `radar/v2` root.
+ */
+import * as z from 'zod'
+
+const time = z.iso.datetime().describe('Wall-clock time, ISO 8601, UTC. Order by seq, not by time.')
+const count = z.int().min(0)
+const milliseconds = z.number().min(0)
+const condition = z.enum(['complete', 'rgb-only', 'xyz-only', 'none'])
+const origin = {
+  site: z.string(),
+  station: z.string(),
+  time,
+}
+
+const modality = z.object({
+  sensor: z.string().describe('Name of the sensor in the config.'),
+  state: z
+    .enum(['ok', 'missing', 'stale', 'frozen', 'rejected'])
+    .describe('Whether this modality took part, and if not, what kind of absence it is.'),
+  reason: z
+    .enum(['timeout', 'lost', 'frozen', 'bad-frame', 'stale', 'rejected'])
+    .optional()
+    .describe('Reason code when the state is not ok.'),
+  detail: z.string().optional().describe('One sentence for a person.'),
+  ageMs: milliseconds.optional().describe('From the start of exposure to the verdict.'),
+})
+
+export const heatmapScaleSchema = z.object({
+  encoding: z.literal('png-grey16'),
+  thresholdValue: z
+    .literal(16384)
+    .describe('Pixel value of the map threshold: at and above it the map is anomalous.'),
+  zeroValue: z.literal(0),
+  clippedAt: z.literal(65535).describe('Highest pixel value: four times the threshold or more.'),
+  linear: z.literal(true),
+})
+
+const heatmap = z
+  .union([
+    z.object({
+      topic: z.string().describe('Where the 16-bit heatmap of this verdict is published, QoS 0.'),
+      overlayTopic: z.string().optional().describe('Where its colour overlay is published, QoS 0.'),
+      scale: heatmapScaleSchema,
+    }),
+    z.object({
+      dropped: z
+        .enum(['offline', 'link-busy'])
+        .describe('Why no heatmap will follow: pictures go before verdicts.'),
+    }),
+  ])
+  .describe('Absent when there is no map, or when the config publishes none.')
+
+export const verdictSchema = z
+  .object({
+    schema: z.literal('radar-edge/verdict@1'),
+    ...origin,
+    seq: z
+      .int()
+      .min(1)
+      .describe('Gap-free number of this verdict; a gap event names any that were given up.'),
+    durable: z
+      .boolean()
+      .describe('False while the outbox is volatile: this number may be given again after a restart.'),
+    historical: z
+      .boolean()
+      .describe('True when made before the connection it is sent on: late, never overwrite a live value.'),
+    triggerId: z.string(),
+    source: z.enum(['timer', 'mqtt', 'file', 'stdin', 'demo', 'teach', 'bench']),
+    partId: z.string().optional(),
+    product: z.string(),
+    outcome: z.enum(['pass', 'fail', 'unknown']).describe('What the model says.'),
+    action: z
+      .enum(['accept', 'reject', 'review'])
+      .describe("What the line should do: the outcome under the recipe's policy for this condition."),
+    reason: z
+      .enum([
+        'nothing-captured',
+        'deadline',
+        'host-starting',
+        'host-lost',
+        'host-busy',
+        'no-repository',
+        'model-failed',
+        'not-finite',
+        'overrun',
+        'shutting-down',
+      ])
+      .optional()
+      .describe('Why the outcome is unknown.'),
+    detail: z.string().optional().describe('The reason in one sentence for a person.'),
+    score: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe(
+        'Normality: the predicted share of good parts that look at least this odd. Small is anomalous.',
+      ),
+    threshold: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe('The part fails when score < threshold; equals the promised false-reject rate.'),
+    distance: z.number().optional().describe('Mahalanobis distance over the bank scores.'),
+    bankScores: z.record(z.string(), z.number()).optional(),
+    condition: condition.describe('Which modalities the verdict rests on.'),
+    instruction: z.int().optional().describe("RADAR's instruction: 0 complete, 1 rgb-only, 2 xyz-only."),
+    degraded: z.boolean().describe('A configured modality did not take part.'),
+    modalities: z.object({ rgb: modality.optional(), xyz: modality.optional() }),
+    skewMs: milliseconds.optional().describe('Between the two exposures.'),
+    flags: z.array(z.string()),
+    regions: z
+      .array(
+        z.object({
+          x: z.number(),
+          y: z.number(),
+          width: z.number(),
+          height: z.number(),
+          peak: z.number().describe('1 is the threshold.'),
+        }),
+      )
+      .describe('Hot regions of the map in frame pixels, hottest first.'),
+    heatmap: heatmap.optional(),
+    provenance: z
+      .object({
+        bundleId: z.string(),
+        repositoryId: z.string(),
+        backend: z.string(),
+        planeId: z.string().optional(),
+      })
+      .optional()
+      .describe('What decided; absent when nothing did.'),
+    timingMs: z
+      .record(z.string(), milliseconds)
+      .describe('Per step; total is from the trigger to the finished verdict.'),
+  })
+  .describe('Exactly one per trigger. QoS 1, not retained; delivered at least once, so drop a repeated seq.')
+
+export const statusSchema = z
+  .object({
+    schema: z.literal('radar-edge/status@1'),
+    site: z.string(),
+    station: z.string(),
+    state: z.enum(['starting', 'online', 'offline']),
+    time: time
+      .optional()
+      .describe('Absent in the last will, which the broker sends later than it was written.'),
+    runId: z.string().describe('Differs after every start of the daemon.'),
+    reason: z.enum(['shutdown', 'connection-lost']).optional(),
+    version: z.string().optional(),
+    startedAt: time.optional(),
+    uptimeSeconds: count.optional(),
+    product: z.string().optional(),
+    bundleId: z.string().optional(),
+    repositoryId: z.string().optional(),
+    counters: z.record(z.string(), count).optional(),
+    outbox: z
+      .object({
+        durability: z.enum(['durable', 'volatile']),
+        lastSeq: count,
+        depth: count.describe('Verdicts that the broker has not acknowledged.'),
+        evicted: count.describe('Verdicts given up in this run because the outbox was full.'),
+      })
+      .optional(),
+    inferenceHost: z.object({ state: z.string(), restarts: count, rssBytes: count.optional() }).optional(),
+    rssBytes: count.optional(),
+  })
+  .describe('Retained; the last will says offline.')
+
+export const healthSchema = z
+  .object({
+    schema: z.literal('radar-edge/health@1'),
+    ...origin,
+    sensors: z.array(
+      z.object({
+        sensor: z.string(),
+        modality: z.enum(['rgb', 'xyz']),
+        state: z.enum(['starting', 'ok', 'degraded', 'lost']),
+        sinceSeconds: milliseconds.describe('How long it has been in this state.'),
+        detail: z.string().optional(),
+      }),
+    ),
+  })
+  .describe('Retained. Condition is about a sample, health about a sensor.')
+
+export const eventSchema = z
+  .discriminatedUnion('kind', [
+    z.object({
+      schema: z.literal('radar-edge/event@1'),
+      ...origin,
+      kind: z.literal('gap'),
+      firstSeq: z.int().min(1),
+      lastSeq: z.int().min(1),
+      detail: z.string(),
+    }),
+    z.object({
+      schema: z.literal('radar-edge/event@1'),
+      ...origin,
+      kind: z.enum(['outbox-volatile', 'outbox-durable', 'trigger-refused', 'sensor', 'alarm']),
+      detail: z.string(),
+      code: z.string().optional(),
+    }),
+  ])
+  .describe('QoS 1, not retained. A gap event names verdicts that were given up, both ends included.')
+
+export const replySchema = z
+  .object({
+    schema: z.literal('radar-edge/reply@1'),
+    ...origin,
+    status: z.enum(['ok', 'error']),
+    transaction: z
+      .string()
+      .optional()
+      .describe('Echo of the command; MQTT 5 correlation data is echoed too.'),
+    data: z.record(z.string(), z.unknown()).optional(),
+    error: z.object({ code: z.string(), detail: z.string() }).optional(),
+  })
+  .describe('On reply/<verb>, or on the response topic of an MQTT 5 request.')
+
+export const triggerCommandSchema = z
+  .strictObject({
+    partId: z.string().min(1).max(200).optional().describe("The line's name for the part."),
+    transaction: z.string().max(200).optional().describe('Echoed in the reply.'),
+  })
+  .describe('Payload of cmd/trigger; an empty payload is allowed too. Never publish it retained.')
+
+export type VerdictPayload = z.infer<typeof verdictSchema>
+export type StatusPayload = z.infer<typeof statusSchema>
+export type HealthPayload = z.infer<typeof healthSchema>
+export type EventPayload = z.infer<typeof eventSchema>
+export type ReplyPayload = z.infer<typeof replySchema>
+export type HeatmapScale = z.infer<typeof heatmapScaleSchema>
+
+export const MESSAGE_SCHEMAS = {
+  verdict: verdictSchema,
+  status: statusSchema,
+  health: healthSchema,
+  event: eventSchema,
+  reply: replySchema,
+  'cmd-trigger': triggerCommandSchema,
+  'heatmap-scale': heatmapScaleSchema,
+} as const
+
+/** Wall-clock time for a payload. Everything else in the daemon is monotonic. */
+export function isoTime(): string {
+  return new Date().toISOString()
+}

@@ -1,0 +1,22 @@
+/** What can go wrong around the inspection. Decide on `code`; the message is for a person. */
+export type RuntimeErrorCode =
+  /** A name that cannot be a level of an MQTT topic. */
+  | 'BAD_TOPIC'
+  /** Another process holds this station's outbox. Two daemons would give the same numbers. */
+  | 'OUTBOX_LOCKED'
+  /** The outbox file cannot be opened or is not an outbox; the numbering goes on in memory. */
+  | 'OUTBOX_UNREADABLE'
+  /** The outbox cannot be written (disk full, I/O error); the numbering goes on in memory. */
+  | 'OUTBOX_UNWRITABLE'
+  /** The embedded broker cannot listen. */
+  | 'BROKER_UNAVAILABLE'
+
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError'
+  readonly code: RuntimeErrorCode
+
+  constructor(code: RuntimeErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,64 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import t from 'tap'
+import { isoTime, triggerCommandSchema, verdictSchema, type VerdictPayload } from '../../runtime/messages.ts'
+import { schemaFiles } from '../../runtime/schema-files.ts'
+import { decide } from '../../runtime/verdict.ts'
+import { makeDecided, makeSample } from '../support/inspected.ts'
+
+function makePayload(): VerdictPayload {
+  const policy = { complete: 'decide', 'rgb-only': 'decide', 'xyz-only': 'decide', none: 'review' } as const
+  return {
+    ...decide(makeSample(), makeDecided(), { policy, sensors: { rgb: 'a', xyz: 'b' }, nowMs: 1100 }),
+    schema: 'radar-edge/verdict@1',
+    site: 'plant',
+    station: 'cell',
+    time: isoTime(),
+    seq: 1,
+    durable: true,
+    historical: false,
+    product: 'nut',
+    timingMs: { total: 12 },
+  }
+}
+
+/** A validator that is not ours reads the published schemas. */
+function validatorOf(name: string) {
+  const ajv = new Ajv2020({ strict: true, formats: { 'date-time': true } })
+  return ajv.compile(JSON.parse(schemaFiles().get(`${name}.json`) ?? '{}'))
+}
+
+t.test('a verdict keeps to the published schema, by our validator and by another', (t) => {
+  const payload = JSON.parse(JSON.stringify(makePayload()))
+  t.same(verdictSchema.parse(payload), payload)
+  const validate = validatorOf('verdict')
+  t.ok(validate(payload), JSON.stringify(validate.errors))
+  t.end()
+})
+
+t.test('a field of a later version does not make an old subscriber refuse the verdict', (t) => {
+  const validate = validatorOf('verdict')
+  t.ok(validate({ ...makePayload(), addedLater: 1 }), JSON.stringify(validate.errors))
+  t.ok(verdictSchema.safeParse({ ...makePayload(), addedLater: 1 }).success)
+  t.end()
+})
+
+t.test('a verdict without its number, or with a score that is no probability, is refused', (t) => {
+  const validate = validatorOf('verdict')
+  const { seq: _seq, ...unnumbered } = makePayload()
+  for (const payload of [
+    unnumbered,
+    { ...makePayload(), score: 1.2 },
+    { ...makePayload(), outcome: 'maybe' },
+  ]) {
+    t.notOk(validate(payload))
+    t.notOk(verdictSchema.safeParse(payload).success)
+  }
+  t.end()
+})
+
+t.test('an unknown field in a command is a mistake of the sender', (t) => {
+  t.ok(triggerCommandSchema.safeParse({ partId: 'x' }).success)
+  t.notOk(triggerCommandSchema.safeParse({ partID: 'x' }).success)
+  t.notOk(validatorOf('cmd-trigger')({ partID: 'x' }))
+  t.end()
+})
