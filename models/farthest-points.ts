@@ -6,14 +6,13 @@
  * with the same float operations in the same order as the distance, and rounding is monotone, so pruning never
  * changes a bit of the result.
  */
+import { sortIntoCells, type Cells } from './cells.ts'
 
 /**
  * Points per cell if the surface were flat; a real, rough one gets about half. Fewer: more cells to test per pick. More:
  * more points to update per cell touched. 1024 of 50,176 real points: 40 -> 15 ms, 140 -> 9 ms, 200-450 -> 7.5 ms.
  */
 const POINTS_PER_CELL = 256
-/** A cloud stretched by stray points still gets a table of bounded size; its cells are then fuller and slower. */
-const MOST_CELLS = 1 << 18
 
 /**
  * @param pointsMetres `count * 3`, finite. No point is skipped for being near the origin, unlike in the reference kernel.
@@ -24,9 +23,12 @@ const MOST_CELLS = 1 << 18
 export function farthestPoints(pointsMetres: Float32Array, count: number): Uint32Array {
   const total = Math.floor(pointsMetres.length / 3)
   if (total === 0) throw new RangeError('farthest point sampling needs at least one point')
-  const { cells, starts, order } = sortIntoCells(pointsMetres, total)
-  const { x, y, z } = inOrder(pointsMetres, order)
-  const boxes = boundingBoxes({ x, y, z }, starts)
+  const sorted = sortIntoCells(pointsMetres, POINTS_PER_CELL)
+  const { order, x, y, z } = sorted
+  // An empty cell starts where the next one does: without such repeats only the occupied cells are left.
+  const starts = sorted.starts.filter((start, cell) => start !== sorted.starts[cell + 1])
+  const cells = starts.length - 1
+  const boxes = boundingBoxes(sorted, starts)
   const distances = new Float64Array(total).fill(Infinity)
   const farthest = new Float64Array(cells).fill(Infinity)
   const farthestAt = new Uint32Array(cells)
@@ -74,79 +76,8 @@ export function farthestPoints(pointsMetres: Float32Array, count: number): Uint3
   return picks
 }
 
-interface Coordinates {
-  readonly x: Float32Array
-  readonly y: Float32Array
-  readonly z: Float32Array
-}
-
-/** Counting sort into cubic cells; only occupied cells are kept. */
-function sortIntoCells(
-  points: Float32Array,
-  total: number,
-): { readonly cells: number; readonly starts: Uint32Array; readonly order: Uint32Array } {
-  const low = [Infinity, Infinity, Infinity]
-  const high = [-Infinity, -Infinity, -Infinity]
-  for (let i = 0; i < total * 3; i++) {
-    const axis = i % 3
-    if (points[i]! < low[axis]!) low[axis] = points[i]!
-    if (points[i]! > high[axis]!) high[axis] = points[i]!
-  }
-  const extents = [high[0]! - low[0]!, high[1]! - low[1]!, high[2]! - low[2]!]
-  // A scanned part is a surface: about (extent / side)^2 cells are occupied, spanned by its two longer extents.
-  const [longest, middle] = [...extents].sort((a, b) => b - a)
-  let side = Math.sqrt((longest! * Math.max(middle!, longest! / 1000) * POINTS_PER_CELL) / total) || 1
-  const spans = (): [number, number, number] => [
-    Math.floor(extents[0]! / side) + 1,
-    Math.floor(extents[1]! / side) + 1,
-    Math.floor(extents[2]! / side) + 1,
-  ]
-  let [nx, ny, nz] = spans()
-  while (nx * ny * nz > MOST_CELLS) {
-    side *= 1.3
-    ;[nx, ny, nz] = spans()
-  }
-  const cellOf = new Uint32Array(total)
-  const counts = new Uint32Array(nx * ny * nz)
-  for (let i = 0; i < total; i++) {
-    const cx = Math.floor((points[i * 3]! - low[0]!) / side)
-    const cy = Math.floor((points[i * 3 + 1]! - low[1]!) / side)
-    const cz = Math.floor((points[i * 3 + 2]! - low[2]!) / side)
-    const cell = (cz * ny + cy) * nx + cx
-    cellOf[i] = cell
-    counts[cell]! += 1
-  }
-  const starts: number[] = [0]
-  const next = new Uint32Array(counts.length)
-  for (let cell = 0; cell < counts.length; cell++) {
-    if (counts[cell] === 0) continue
-    next[cell] = starts[starts.length - 1]!
-    starts.push(next[cell]! + counts[cell]!)
-  }
-  const order = new Uint32Array(total)
-  for (let i = 0; i < total; i++) {
-    const cell = cellOf[i]!
-    order[next[cell]!] = i
-    next[cell]! += 1
-  }
-  return { cells: starts.length - 1, starts: Uint32Array.from(starts), order }
-}
-
-function inOrder(points: Float32Array, order: Uint32Array): Coordinates {
-  const x = new Float32Array(order.length)
-  const y = new Float32Array(order.length)
-  const z = new Float32Array(order.length)
-  for (let i = 0; i < order.length; i++) {
-    const at = order[i]! * 3
-    x[i] = points[at]!
-    y[i] = points[at + 1]!
-    z[i] = points[at + 2]!
-  }
-  return { x, y, z }
-}
-
 /** Per cell: least and greatest x, y, z of its points (tighter than the cell). */
-function boundingBoxes({ x, y, z }: Coordinates, starts: Uint32Array): Float32Array {
+function boundingBoxes({ x, y, z }: Cells, starts: Uint32Array): Float32Array {
   const cells = starts.length - 1
   const boxes = new Float32Array(cells * 6)
   for (let cell = 0; cell < cells; cell++) {
