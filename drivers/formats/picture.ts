@@ -5,6 +5,7 @@
 import sharp, { type Metadata } from 'sharp'
 import { FormatError } from './format-error.ts'
 import { limitsOf, type FormatLimits } from './limits.ts'
+import { readTiffDirectory } from './tiff-directory.ts'
 
 export interface Picture {
   readonly width: number
@@ -31,6 +32,7 @@ export async function readPicture(
     const image = sharp(bytes, { limitInputPixels: false, failOn: 'warning' })
     const metadata = await image.metadata()
     const remarks = checkMetadata(file, metadata, maxPixels)
+    refuseGreyAlphaPlanes(file, bytes, metadata)
     const decoded = await image
       .removeAlpha()
       .toColourspace('srgb')
@@ -76,6 +78,17 @@ function checkMetadata(file: string, metadata: Metadata, maxPixels: number): Pic
   if (depth === 'ushort') remarks.push('sixteen-bit-scaled')
   if (orientation !== 1) remarks.push('orientation-ignored')
   return remarks
+}
+
+/** libvips 8.18 mixes up the rows of a TIFF that holds grey and alpha as two separate planes (seen in the image-tiff corpus). */
+function refuseGreyAlphaPlanes(file: string, bytes: Uint8Array, { format, channels }: Metadata): void {
+  if (format !== 'tiff' || channels !== 2) return
+  if (readTiffDirectory(file, bytes).values('planarConfiguration')?.[0] === 2) {
+    throw new FormatError(
+      'FORMAT_UNSUPPORTED',
+      `${file}: grey and alpha in separate planes, expected them interleaved`,
+    )
+  }
 }
 
 function firstLine(error: unknown): string {
