@@ -1,0 +1,152 @@
+/**
+ * k-centre greedy: chooses the rows of a bank so that no row of the whole is far from a chosen one (PatchCore's coreset).
+ * Each step takes the row farthest from all chosen so far. Distances are taken in a random projection (numerics 5.1), the
+ * covering radius that is reported is of the original space and exact.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { seededRandom } from './random.ts'
+
+export interface Coreset {
+  /** Row numbers in the order of choice; fewer than asked for when the rest are duplicates. */
+  readonly selected: Int32Array
+  /** Largest distance from any row to its nearest chosen row, in the original space. */
+  readonly coveringRadius: number
+}
+
+export interface CoresetOptions {
+  readonly width: number
+  /** How many rows to choose. */
+  readonly count: number
+  /** Width of the random projection; no projection when it is not smaller than `width`. */
+  readonly projectedWidth: number
+  readonly seed: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: (chosen: number, count: number) => void
+}
+
+/** A step takes about a millisecond: often enough for an abort, seldom enough to cost nothing. */
+const STEPS_PER_TURN = 64
+
+/** @param values `rows * width`. Rejects with the signal's reason when aborted. */
+export async function selectCoreset(values: Float32Array, options: CoresetOptions): Promise<Coreset> {
+  const { width, seed } = options
+  const rows = values.length / width
+  if (options.count >= rows) {
+    return { selected: Int32Array.from({ length: rows }, (_, row) => row), coveringRadius: 0 }
+  }
+  const { points, projectedWidth } = project(values, options)
+  const selected = new Int32Array(options.count)
+  // Squared distance to the nearest chosen row, and which chosen row (by order of choice) that is.
+  const nearest = new Float32Array(rows).fill(Infinity)
+  const owner = new Int32Array(rows)
+  const toChosen = new Float32Array(options.count)
+  let chosen = 0
+  let next = Math.floor(seededRandom(seed)() * rows)
+  while (chosen < options.count && nearest[next]! > 0) {
+    for (let i = 0; i < chosen; i++) {
+      toChosen[i] = squaredDistance(points, selected[i]! * projectedWidth, next * projectedWidth, projectedWidth)
+    }
+    selected[chosen] = next
+    next = take({ points, width: projectedWidth, nearest, owner, toChosen, chosen, centre: next })
+    chosen++
+    if (chosen % STEPS_PER_TURN === 0) {
+      options.onProgress?.(chosen, options.count)
+      await setImmediate()
+      options.signal?.throwIfAborted()
+    }
+  }
+  options.onProgress?.(options.count, options.count)
+  const final = selected.slice(0, chosen)
+  return { selected: final, coveringRadius: coveringRadius(values, width, final, owner) }
+}
+
+interface Step {
+  readonly points: Float32Array
+  readonly width: number
+  readonly nearest: Float32Array
+  readonly owner: Int32Array
+  readonly toChosen: Float32Array
+  readonly chosen: number
+  readonly centre: number
+}
+
+/** Adds one centre. @returns the row that is now farthest from all centres. */
+function take({ points, width, nearest, owner, toChosen, chosen, centre }: Step): number {
+  const start = centre * width
+  let farthest = 0
+  let farthestDistance = -1
+  for (let row = 0; row < nearest.length; row++) {
+    let best = nearest[row]!
+    // Triangle inequality: a new centre twice as far from the row's centre as the row is cannot be nearer to the row.
+    if (chosen === 0 || toChosen[owner[row]!]! < 4 * best) {
+      const offset = row * width
+      let sum = 0
+      // In blocks, because a sum of squares that is already too large need not be finished.
+      for (let i = 0; i < width && sum < best; i += 8) {
+        const end = Math.min(i + 8, width)
+        for (let j = i; j < end; j++) {
+          const difference = points[offset + j]! - points[start + j]!
+          sum += difference * difference
+        }
+      }
+      if (sum < best) {
+        nearest[row] = best = sum
+        owner[row] = chosen
+      }
+    }
+    if (best > farthestDistance) {
+      farthestDistance = best
+      farthest = row
+    }
+  }
+  return farthest
+}
+
+/** Random signs (Achlioptas 2003), scaled to keep distances in expectation. */
+function project(values: Float32Array, { width, projectedWidth, seed }: CoresetOptions) {
+  if (projectedWidth >= width) return { points: values, projectedWidth: width }
+  const random = seededRandom(seed + 1)
+  const scale = 1 / Math.sqrt(projectedWidth)
+  const matrix = Float32Array.from({ length: projectedWidth * width }, () => (random() < 0.5 ? -scale : scale))
+  const rows = values.length / width
+  const points = new Float32Array(rows * projectedWidth)
+  for (let row = 0; row < rows; row++) {
+    for (let out = 0; out < projectedWidth; out++) {
+      let sum = 0
+      for (let i = 0; i < width; i++) sum += matrix[out * width + i]! * values[row * width + i]!
+      points[row * projectedWidth + out] = sum
+    }
+  }
+  return { points, projectedWidth }
+}
+
+/**
+ * The distance to the owner bounds each row's distance from above. Rows are searched exactly in falling order of that
+ * bound, until the bound falls below the largest exact distance found: a few of many thousand rows.
+ */
+function coveringRadius(values: Float32Array, width: number, selected: Int32Array, owner: Int32Array): number {
+  const bound = Float64Array.from(owner, (centre, row) =>
+    squaredDistance(values, row * width, selected[centre]! * width, width),
+  )
+  const order = Uint32Array.from(owner, (_, row) => row).sort((a, b) => bound[b]! - bound[a]!)
+  let radius = 0
+  for (const row of order) {
+    if (bound[row]! <= radius) break
+    let exact = bound[row]!
+    for (const centre of selected) {
+      exact = Math.min(exact, squaredDistance(values, row * width, centre * width, width))
+      if (exact <= radius) break
+    }
+    radius = Math.max(radius, exact)
+  }
+  return Math.sqrt(radius)
+}
+
+function squaredDistance(values: Float32Array, a: number, b: number, width: number): number {
+  let sum = 0
+  for (let i = 0; i < width; i++) {
+    const difference = values[a + i]! - values[b + i]!
+    sum += difference * difference
+  }
+  return sum
+}
