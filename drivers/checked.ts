@@ -1,0 +1,50 @@
+import type { Clock } from './clock.ts'
+import type { Driver, Trigger } from './driver.ts'
+import type { FreezeWatch } from './freeze.ts'
+import type { Frame, Modality } from './frame.ts'
+import { checkFrame, type FrameLimits } from './frame-check.ts'
+import { FrameRefused, type Refusal } from './frame-refused.ts'
+
+export interface CheckedOptions {
+  readonly limits: FrameLimits
+  /** A frame exposed this long before its trigger still counts: clocks of sensor and trigger differ a little. */
+  readonly staleMs: number
+  readonly watch: FreezeWatch
+  readonly clock: Clock
+}
+
+/** Driver in, driver out: a frame that must not be used becomes a `FrameRefused`. */
+export function checked<M extends Modality>(driver: Driver<M>, options: CheckedOptions): Driver<M> {
+  return {
+    name: driver.name,
+    modality: driver.modality,
+    open: (signal) => driver.open(signal),
+    close: () => driver.close(),
+    async capture(trigger, signal) {
+      const frame = await driver.capture(trigger, signal)
+      // Too late: nobody waits for it, and the freeze watch must not see frames out of order.
+      signal.throwIfAborted()
+      const refusal =
+        checkFrame(frame, driver.modality, options.limits) ??
+        checkAge(frame, trigger, options) ??
+        options.watch.see(frame)
+      if (refusal) throw new FrameRefused(driver.name, refusal)
+      return frame
+    },
+  }
+}
+
+function checkAge(frame: Frame, trigger: Trigger, { staleMs, clock }: CheckedOptions): Refusal | undefined {
+  const earlyMs = trigger.atMs - frame.exposedAtMs
+  if (earlyMs > staleMs) {
+    return { reason: 'stale', detail: `was exposed ${earlyMs.toFixed(0)} ms before its trigger` }
+  }
+  const aheadMs = frame.exposedAtMs - clock.now()
+  if (aheadMs > staleMs) {
+    return {
+      reason: 'stale',
+      detail: `claims an exposure ${aheadMs.toFixed(0)} ms from now: its clock is wrong`,
+    }
+  }
+  return undefined
+}
