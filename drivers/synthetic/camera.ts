@@ -106,7 +106,8 @@ export function viewRelief(relief: Relief, camera: Camera): View {
 }
 
 /** Keeps a fractional index where its right neighbour exists. */
-const clampIndex = (value: number, last: number): number => (value < 0 ? 0 : value > last - 0.001 ? last - 0.001 : value)
+const clampIndex = (value: number, last: number): number =>
+  value < 0 ? 0 : value > last - 0.001 ? last - 0.001 : value
 
 export function bilinear(map: Float32Array, columns: number, column: number, row: number): number {
   const left = column | 0

@@ -6,8 +6,10 @@ import type { Colour, Surfel } from './surfel.ts'
 
 export interface Category {
   readonly name: string
-  /** Radius of the circle that holds every part of the category, metres. The station's field of view follows from it. */
+  /** Radius of the circle that holds every part of the category, metres. */
   readonly radiusMetres: number
+  /** Width of the station plane that the shorter side of a picture shows, metres. */
+  readonly fieldMetres: number
   /** How far a part may be turned from its nominal pose, degrees either way. 180 is any angle. */
   readonly turnDegrees: number
   readonly mat: MatKind

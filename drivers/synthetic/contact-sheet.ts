@@ -79,5 +79,7 @@ function shadedDepth(points: Float32Array, side: number): Uint8Array {
 }
 
 export async function writeSheet(sheet: Sheet, file: string): Promise<void> {
-  await sharp(sheet.pixels, { raw: { width: sheet.width, height: sheet.height, channels: 3 } }).png().toFile(file)
+  await sharp(sheet.pixels, { raw: { width: sheet.width, height: sheet.height, channels: 3 } })
+    .png()
+    .toFile(file)
 }

@@ -139,7 +139,8 @@ function placeInside(relief: Relief, extent: Extent, options: { random: Random; 
     for (let probe = 0; probe < 17; probe++) {
       const turn = probe * 2.399963
       const reach = options.radius * Math.sqrt(probe / 16)
-      inside += relief.part[texelAt(relief, place.x + reach * Math.cos(turn), place.y + reach * Math.sin(turn))]!
+      inside +=
+        relief.part[texelAt(relief, place.x + reach * Math.cos(turn), place.y + reach * Math.sin(turn))]!
     }
     if (inside === 17) return place
     if (inside > bestInside) {
@@ -198,7 +199,11 @@ function blob(random: Random, radius: number, ragged: number): Field {
   }
 }
 
-function blend({ red, green, blue }: Relief, index: number, [[r, g, b], opacity]: readonly [Colour, number]): void {
+function blend(
+  { red, green, blue }: Relief,
+  index: number,
+  [[r, g, b], opacity]: readonly [Colour, number],
+): void {
   red[index] = mix(red[index]!, r, opacity)
   green[index] = mix(green[index]!, g, opacity)
   blue[index] = mix(blue[index]!, b, opacity)
@@ -241,7 +246,10 @@ function stain({ relief }: Damageable, random: Random): void {
   for (let splash = random.integer(1, 4); splash > 0; splash--) {
     const angle = random.between(0, 2 * Math.PI)
     const away = radius * random.between(1.2, 1.9)
-    drop({ x: place.x + away * Math.cos(angle), y: place.y + away * Math.sin(angle) }, radius * random.between(0.1, 0.25))
+    drop(
+      { x: place.x + away * Math.cos(angle), y: place.y + away * Math.sin(angle) },
+      radius * random.between(0.1, 0.25),
+    )
   }
 }
 
@@ -287,7 +295,8 @@ function warp({ relief }: Damageable, random: Random): void {
   const span = extent.reachMetres - hinge
   around(relief, { ...extent, reach: extent.reachMetres * 1.5 }, (index, dx, dy) => {
     const beyond = (dx * cos + dy * sin - hinge) / span
-    if (beyond > 0) relief.heightMetres[index] = relief.heightMetres[index]! + lift * beyond * beyond * (1.6 - 0.6 * beyond)
+    if (beyond > 0)
+      relief.heightMetres[index] = relief.heightMetres[index]! + lift * beyond * beyond * (1.6 - 0.6 * beyond)
   })
 }
 
@@ -311,7 +320,10 @@ function pierce({ relief, core }: Damageable, random: Random): void {
 type Stroke = readonly [x0: number, y0: number, x1: number, y1: number]
 
 /** A wandering line of short strokes. */
-function wander(from: Place, options: { random: Random; heading: number; length: number; unrest: number }): Stroke[] {
+function wander(
+  from: Place,
+  options: { random: Random; heading: number; length: number; unrest: number },
+): Stroke[] {
   const { random } = options
   const strokes: Stroke[] = []
   const pace = options.length / 10
@@ -357,10 +369,14 @@ function scratch({ relief, core }: Damageable, random: Random): void {
   const length = extent.radiusMetres * random.between(0.65, 1)
   const heading = random.between(0, 2 * Math.PI)
   const middle = placeInside(relief, extent, { random, radius: length * 0.4 })
-  const start = { x: middle.x - (length / 2) * Math.cos(heading), y: middle.y - (length / 2) * Math.sin(heading) }
+  const start = {
+    x: middle.x - (length / 2) * Math.cos(heading),
+    y: middle.y - (length / 2) * Math.sin(heading),
+  }
   const strokes = wander(start, { random, heading, length, unrest: 0.06 })
   const ground = texelAt(relief, middle.x, middle.y)
-  const similar = Math.abs(Math.sqrt(luminance(relief, ground)) - Math.sqrt(0.7 * core[1] + 0.3 * core[0])) < 0.15
+  const similar =
+    Math.abs(Math.sqrt(luminance(relief, ground)) - Math.sqrt(0.7 * core[1] + 0.3 * core[0])) < 0.15
   const shown: Colour = similar ? [core[0] * 0.3, core[1] * 0.3, core[2] * 0.3] : core
   const halfWidth = Math.max(extent.radiusMetres * random.between(0.018, 0.028), relief.texelMetres)
   carve(relief, strokes, { halfWidth, depth: random.between(0.0009, 0.0016), colour: shown, opacity: 0.85 })
@@ -374,15 +390,23 @@ function crack({ relief, core }: Damageable, random: Random): void {
   const length = extent.radiusMetres * random.between(0.7, 1.05)
   const trunk = wander(edge, { random, heading: inwards, length, unrest: 0.3 })
   const [forkX, forkY] = trunk[random.integer(4, 6)]!
-  const branch = wander({ x: forkX, y: forkY }, {
-    random,
-    heading: inwards + random.pick([-0.7, 0.7]),
-    length: length * 0.45,
-    unrest: 0.3,
-  })
+  const branch = wander(
+    { x: forkX, y: forkY },
+    {
+      random,
+      heading: inwards + random.pick([-0.7, 0.7]),
+      length: length * 0.45,
+      unrest: 0.3,
+    },
+  )
   const halfWidth = Math.max(extent.radiusMetres * random.between(0.011, 0.018), relief.texelMetres * 0.8)
   const dark: Colour = [core[0] * 0.08, core[1] * 0.08, core[2] * 0.08]
-  carve(relief, [...trunk, ...branch], { halfWidth, depth: random.between(0.002, 0.004), colour: dark, opacity: 0.9 })
+  carve(relief, [...trunk, ...branch], {
+    halfWidth,
+    depth: random.between(0.002, 0.004),
+    colour: dark,
+    opacity: 0.9,
+  })
 }
 
 /** A piece has broken off the edge. */
@@ -402,7 +426,10 @@ function chip({ relief, core, bare }: Damageable, random: Random): void {
     }
     relief.heightMetres[index] = Math.min(relief.heightMetres[index]!, broken)
     const uneven = 0.85 + 0.15 * grain(dx * 500, dy * 500)
-    blend(relief, index, [[core[0] * uneven, core[1] * uneven, core[2] * uneven], smoothstep(0, 0.06, inside)])
+    blend(relief, index, [
+      [core[0] * uneven, core[1] * uneven, core[2] * uneven],
+      smoothstep(0, 0.06, inside),
+    ])
     relief.roughness[index] = 0.8
   })
 }

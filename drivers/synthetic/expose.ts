@@ -19,7 +19,12 @@ const FULL_WELL = 9000
 const READ_NOISE = 0.0015
 
 /** Interleaved 8-bit R,G,B. */
-export function exposePicture(view: View, columns: number, radiance: Radiance, sensor: ColourSensor): Uint8Array {
+export function exposePicture(
+  view: View,
+  columns: number,
+  radiance: Radiance,
+  sensor: ColourSensor,
+): Uint8Array {
   const { width, height } = view
   const pixels = new Uint8Array(width * height * 3)
   const encode = srgbTable()
@@ -41,7 +46,8 @@ export function exposePicture(view: View, columns: number, radiance: Radiance, s
     for (let index = 0; index < plane.length; index++) {
       let light = shoulder(plane[index]!)
       if (noiseKey !== undefined) {
-        light += nearlyNormal(hash32(index + noiseKey)) * Math.sqrt(light / FULL_WELL + READ_NOISE * READ_NOISE)
+        light +=
+          nearlyNormal(hash32(index + noiseKey)) * Math.sqrt(light / FULL_WELL + READ_NOISE * READ_NOISE)
       }
       pixels[index * 3 + channel] = encode[light <= 0 ? 0 : light >= 1 ? 4095 : (light * 4095) | 0]!
     }

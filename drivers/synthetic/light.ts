@@ -40,7 +40,9 @@ export function shadeRelief(relief: Relief, lighting: Lighting, eye: Vector): Ra
     facing: new Float32Array(size),
   }
   const open = skyShare(relief)
-  const lit = lighting.lamps.map((lamp) => castShadow(relief, lamp.direction, 0.0006))
+  const lit = lighting.lamps.map((lamp) => castShadow(relief, lamp.direction, 0.0016))
+  const lamps = Float64Array.from(lighting.lamps.flatMap((lamp) => [...lamp.direction, lamp.intensity]))
+  const surface = heightMetres.map((height, index) => height + detailMetres[index]!)
   const perTexel = 0.5 / texelMetres
   for (let row = 0; row < rows; row++) {
     const up = row === 0 ? 0 : -columns
@@ -49,18 +51,8 @@ export function shadeRelief(relief: Relief, lighting: Lighting, eye: Vector): Ra
       const index = row * columns + column
       const left = column === 0 ? 0 : -1
       const right = column === columns - 1 ? 0 : 1
-      const slopeX =
-        (heightMetres[index + right]! +
-          detailMetres[index + right]! -
-          heightMetres[index + left]! -
-          detailMetres[index + left]!) *
-        perTexel
-      const slopeY =
-        (heightMetres[index + down]! +
-          detailMetres[index + down]! -
-          heightMetres[index + up]! -
-          detailMetres[index + up]!) *
-        perTexel
+      const slopeX = (surface[index + right]! - surface[index + left]!) * perTexel
+      const slopeY = (surface[index + down]! - surface[index + up]!) * perTexel
       const nz = 1 / Math.sqrt(1 + slopeX * slopeX + slopeY * slopeY)
       const nx = -slopeX * nz
       const ny = -slopeY * nz
@@ -84,14 +76,16 @@ export function shadeRelief(relief: Relief, lighting: Lighting, eye: Vector): Ra
       let diffuse = lighting.domeIntensity * sky * (0.55 + 0.45 * nz)
       let gloss = 0
       for (let lamp = 0; lamp < lit.length; lamp++) {
-        const { direction, intensity } = lighting.lamps[lamp]!
-        const incidence = nx * direction[0] + ny * direction[1] + nz * direction[2]
+        const lx = lamps[lamp * 4]!
+        const ly = lamps[lamp * 4 + 1]!
+        const lz = lamps[lamp * 4 + 2]!
+        const incidence = nx * lx + ny * ly + nz * lz
         if (incidence <= 0) continue
-        const power = intensity * incidence * lit[lamp]![index]!
+        const power = lamps[lamp * 4 + 3]! * incidence * lit[lamp]![index]!
         diffuse += power
-        let hx = vx + direction[0]
-        let hy = vy + direction[1]
-        let hz = vz + direction[2]
+        let hx = vx + lx
+        let hy = vy + ly
+        let hz = vz + lz
         const half = 1 / Math.sqrt(hx * hx + hy * hy + hz * hz)
         hx *= half
         hy *= half
@@ -100,10 +94,12 @@ export function shadeRelief(relief: Relief, lighting: Lighting, eye: Vector): Ra
         const spread = nh * nh * (alpha2 - 1) + 1
         const shadowing = (facing * (1 - geometry) + geometry) * (incidence * (1 - geometry) + geometry)
         // Capped: a lamp has a size, so its mirror image is no brighter than the lamp.
-        gloss += power * Math.min(alpha2 / (4 * spread * spread * shadowing), 12)
+        gloss += power * Math.min(alpha2 / (4 * spread * spread * shadowing), 5)
       }
-      const mirrored = mirrorOfRoom(2 * facing * nz - vz, rough) * lighting.domeIntensity * (0.35 + 0.65 * sky)
-      const grazing = (1 - facing) ** 5
+      const mirrored =
+        mirrorOfRoom(2 * facing * nz - vz, rough) * lighting.domeIntensity * (0.35 + 0.65 * sky)
+      const away = 1 - facing
+      const grazing = away * away * away * away * away
       const dielectric = 0.04 + 0.96 * grazing * (1 - rough)
       const body = diffuse * (1 - metal)
       const coat = (gloss + mirrored) * dielectric * (1 - metal)
@@ -123,8 +119,12 @@ export function shadeRelief(relief: Relief, lighting: Lighting, eye: Vector): Ra
  * @param upward cosine of the mirror direction to the plane's normal.
  */
 function mirrorOfRoom(upward: number, rough: number): number {
-  const polished = 0.35 + 0.9 * smoothstep(0.15, 0.75, upward) + 0.5 * smoothstep(0.78, 0.86, upward) * smoothstep(1, 0.93, upward)
   const blurred = 0.55 + 0.55 * Math.max(upward, 0)
+  if (rough > 0.72) return blurred
+  const polished =
+    0.35 +
+    0.9 * smoothstep(0.15, 0.75, upward) +
+    0.5 * smoothstep(0.78, 0.86, upward) * smoothstep(1, 0.93, upward)
   return polished + (blurred - polished) * Math.min(1, rough * 1.4)
 }
 
@@ -190,7 +190,11 @@ export function boxBlur(
   const { columns, rows } = shape
   const once = new Float32Array(source.length)
   const twice = new Float32Array(source.length)
-  const pass = (from: Float32Array, to: Float32Array, line: { count: number; stride: number; first: number }): void => {
+  const pass = (
+    from: Float32Array,
+    to: Float32Array,
+    line: { count: number; stride: number; first: number },
+  ): void => {
     const radius = Math.min(shape.radius, line.count - 1)
     const at = (position: number): number =>
       from[line.first + Math.min(Math.max(position, 0), line.count - 1) * line.stride]!
@@ -202,6 +206,7 @@ export function boxBlur(
     }
   }
   for (let row = 0; row < rows; row++) pass(source, once, { count: columns, stride: 1, first: row * columns })
-  for (let column = 0; column < columns; column++) pass(once, twice, { count: rows, stride: columns, first: column })
+  for (let column = 0; column < columns; column++)
+    pass(once, twice, { count: rows, stride: columns, first: column })
   return twice
 }

@@ -3,12 +3,13 @@ import { fractalNoise, valueNoise } from './noise.ts'
 import type { Random } from './random.ts'
 import { colour, lay, shadeBy, type Surfel } from './surfel.ts'
 
-export type MatKind = 'dark-mat' | 'grey-table' | 'blue-mat' | 'light-table'
+export type MatKind = 'dark-mat' | 'grey-table' | 'blue-mat' | 'green-mat' | 'light-table'
 
 const colours = {
   'dark-mat': colour(0x2e3033),
   'grey-table': colour(0x8b8d8f),
   'blue-mat': colour(0x35587a),
+  'green-mat': colour(0x2f6650),
   'light-table': colour(0xb9b7b0),
 } as const
 

@@ -58,7 +58,9 @@ export function stagePart(options: PartOptions): StagedPart {
   const scene = arrangeScene(category, options)
   const good = paintRelief(category, scene, { seed: options.seed })
   const relief =
-    options.defect === undefined ? good : spoil(good, category, { scene, seed: options.seed, kind: options.defect })
+    options.defect === undefined
+      ? good
+      : spoil(good, category, { scene, seed: options.seed, kind: options.defect })
   const radiance = shadeRelief(relief, scene.lighting, cameraOverPlane(scene.camera))
   const view = viewRelief(relief, scene.camera)
   return {
@@ -131,9 +133,14 @@ function paintRelief(category: Category, scene: Scene, options: { seed: number; 
   return relief
 }
 
-function spoil(good: Relief, category: Category, options: { scene: Scene; seed: number; kind: DefectKind }): Relief {
+function spoil(
+  good: Relief,
+  category: Category,
+  options: { scene: Scene; seed: number; kind: DefectKind },
+): Relief {
   const { scene, seed, kind } = options
-  if (kind === 'misprint' || kind === 'missing-piece') return paintRelief(category, scene, { seed, flaw: kind })
+  if (kind === 'misprint' || kind === 'missing-piece')
+    return paintRelief(category, scene, { seed, flaw: kind })
   const relief = copyRelief(good)
   const mat = makeMat(category.mat, randomFrom(seed, 'mat'))
   const surfel = createSurfel()

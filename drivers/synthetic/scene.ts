@@ -27,18 +27,18 @@ export interface Scene {
   readonly matLoss: number
 }
 
-/** The part fills about this share of the shorter side of the picture. */
-const PART_SHARE = 0.74
-
 const towards = (azimuth: number, elevation: number): Vector => [
   Math.cos(azimuth) * Math.cos(elevation),
   Math.sin(azimuth) * Math.cos(elevation),
   Math.sin(elevation),
 ]
 
-export function arrangeScene(category: Category, options: { width: number; height: number; seed: number }): Scene {
+export function arrangeScene(
+  category: Category,
+  options: { width: number; height: number; seed: number },
+): Scene {
   const station = randomFrom(hashText(category.name), 'station')
-  const fieldMetres = (2 * category.radiusMetres) / PART_SHARE
+  const { fieldMetres } = category
   const distanceMetres = Math.max(0.34, fieldMetres * station.between(3, 3.8))
   const keyAzimuth = station.between(0, 2 * Math.PI)
   const keyElevation = station.between(0.75, 1)
@@ -67,7 +67,10 @@ export function arrangeScene(category: Category, options: { width: number; heigh
       domeIntensity: 0.46 * random.between(0.93, 1.07),
       lamps: [
         {
-          direction: towards(keyAzimuth + random.between(-0.1, 0.1), keyElevation + random.between(-0.05, 0.05)),
+          direction: towards(
+            keyAzimuth + random.between(-0.1, 0.1),
+            keyElevation + random.between(-0.05, 0.05),
+          ),
           intensity: 0.62 * random.between(0.92, 1.08),
         },
         {

@@ -12,7 +12,8 @@ export function smoothstep(low: number, high: number, value: number): number {
 }
 
 /** A bell of height 1 and of the given standard deviation. */
-export const bell = (distance: number, sigma: number): number => Math.exp((-0.5 * distance * distance) / (sigma * sigma))
+export const bell = (distance: number, sigma: number): number =>
+  Math.exp((-0.5 * distance * distance) / (sigma * sigma))
 
 export const box = (x: number, y: number, halfWidth: number, halfHeight: number): number => {
   const dx = Math.abs(x) - halfWidth
@@ -20,8 +21,11 @@ export const box = (x: number, y: number, halfWidth: number, halfHeight: number)
   return Math.hypot(Math.max(dx, 0), Math.max(dy, 0)) + Math.min(Math.max(dx, dy), 0)
 }
 
-export const roundedBox = (x: number, y: number, size: { halfWidth: number; halfHeight: number; corner: number }): number =>
-  box(x, y, size.halfWidth - size.corner, size.halfHeight - size.corner) - size.corner
+export const roundedBox = (
+  x: number,
+  y: number,
+  size: { halfWidth: number; halfHeight: number; corner: number },
+): number => box(x, y, size.halfWidth - size.corner, size.halfHeight - size.corner) - size.corner
 
 /** Regular hexagon with corners left and right. `apothem` is half the width across flats. */
 export function hexagon(x: number, y: number, apothem: number): number {

@@ -18,13 +18,25 @@ export type Colour = readonly [red: number, green: number, blue: number]
 
 /** All fields start as fractions: an engine that has once seen whole numbers there would recompile the hot loop. */
 export function createSurfel(): Surfel {
-  return { heightMetres: 0.5, detailMetres: 0.5, red: 0.5, green: 0.5, blue: 0.5, roughness: 0.5, metalness: 0.5 }
+  return {
+    heightMetres: 0.5,
+    detailMetres: 0.5,
+    red: 0.5,
+    green: 0.5,
+    blue: 0.5,
+    roughness: 0.5,
+    metalness: 0.5,
+  }
 }
 
 const linear = (byte: number): number => (byte <= 10 ? byte / 3294.6 : ((byte / 255 + 0.055) / 1.055) ** 2.4)
 
 /** The linear colour of a picture's colour as people write it, e.g. `colour(0xb5651d)`. */
-export const colour = (srgb: number): Colour => [linear(srgb >> 16), linear((srgb >> 8) & 255), linear(srgb & 255)]
+export const colour = (srgb: number): Colour => [
+  linear(srgb >> 16),
+  linear((srgb >> 8) & 255),
+  linear(srgb & 255),
+]
 
 /** Lays a colour over the surface: opacity 1 hides what was there. */
 export function lay(surfel: Surfel, [red, green, blue]: Colour, opacity: number): void {

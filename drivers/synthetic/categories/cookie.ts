@@ -9,6 +9,7 @@ const RADIUS = 0.036
 export const cookie: Category = {
   name: 'cookie',
   radiusMetres: 0.04,
+  fieldMetres: 0.1,
   turnDegrees: 180,
   mat: 'light-table',
   core: colour(0xe2b878),

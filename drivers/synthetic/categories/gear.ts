@@ -18,10 +18,21 @@ function toothRadius(angle: number): number {
 export const gear: Category = {
   name: 'gear',
   radiusMetres: OUTER,
+  fieldMetres: 0.108,
   turnDegrees: 180,
   mat: 'dark-mat',
   core: colour(0xe4e3df),
-  defects: ['stain', 'discolouration', 'dent', 'bump', 'warp', 'scratch', 'chipped', 'missing-piece', 'foreign-body'],
+  defects: [
+    'stain',
+    'discolouration',
+    'dent',
+    'bump',
+    'warp',
+    'scratch',
+    'chipped',
+    'missing-piece',
+    'foreign-body',
+  ],
   make(random, flaw) {
     const steel = colour(random.pick([0xa9a7a2, 0xa3a29f, 0xafaca5]))
     const cloud = fractalNoise(random.seed(), 3)

@@ -11,6 +11,7 @@ const BORE = 0.0128
 export const hexNut: Category = {
   name: 'hex-nut',
   radiusMetres: 0.0275,
+  fieldMetres: 0.072,
   turnDegrees: 180,
   mat: 'blue-mat',
   core: colour(0xe8e6e2),

@@ -9,6 +9,7 @@ const TOP = 0.018
 export const plank: Category = {
   name: 'plank',
   radiusMetres: 0.06,
+  fieldMetres: 0.132,
   turnDegrees: 8,
   mat: 'dark-mat',
   core: colour(0xe9cf9d),

@@ -11,6 +11,7 @@ const STUD = 0.0048
 export const toyBrick: Category = {
   name: 'toy-brick',
   radiusMetres: 0.0365,
+  fieldMetres: 0.082,
   turnDegrees: 12,
   mat: 'light-table',
   core: colour(0xf0a09a),
@@ -23,7 +24,11 @@ export const toyBrick: Category = {
     const lostColumn = random.integer(0, 3)
     const lostRow = random.integer(0, 1)
     return (x, y, surfel) => {
-      const outline = roundedBox(x, y, { halfWidth: 2 * PITCH - 0.0001, halfHeight: PITCH - 0.0001, corner: 0.001 })
+      const outline = roundedBox(x, y, {
+        halfWidth: 2 * PITCH - 0.0001,
+        halfHeight: PITCH - 0.0001,
+        corner: 0.001,
+      })
       if (outline > 0) return false
       lay(surfel, plastic, 1)
       shadeBy(surfel, 1 + 0.04 * swirl(x * 60, y * 160) + 0.03 * dust(x * 1500, y * 1500))
