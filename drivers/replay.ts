@@ -126,6 +126,7 @@ class ReplayDriver<M extends Modality> implements Driver<M> {
   readonly #options: ReplayDriverOptions<M>
   /** Of this opening; undefined while closed. */
   #session: { sequence: number } | undefined
+  #closings = 0
   readonly #underWay = new Set<Promise<unknown>>()
 
   constructor(options: ReplayDriverOptions<M>) {
@@ -137,6 +138,7 @@ class ReplayDriver<M extends Modality> implements Driver<M> {
   async open(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     if (this.#session) return
+    const closings = this.#closings
     let parts: readonly DatasetItem[]
     try {
       parts = await this.#options.playlist.parts()
@@ -150,6 +152,8 @@ class ReplayDriver<M extends Modality> implements Driver<M> {
         `${this.name}: none of ${parts.length} parts has an ${this.modality} file`,
       )
     }
+    if (closings !== this.#closings)
+      throw new DriverError('DRIVER_LOST', `${this.name} was closed while opening`)
     this.#session ??= { sequence: 0 }
   }
 
@@ -165,6 +169,7 @@ class ReplayDriver<M extends Modality> implements Driver<M> {
 
   async close(): Promise<void> {
     this.#session = undefined
+    this.#closings++
     await Promise.allSettled(this.#underWay)
   }
 

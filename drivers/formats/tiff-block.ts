@@ -26,8 +26,8 @@ export async function decompressBlock(
 ): Promise<Uint8Array> {
   switch (compression) {
     case 1:
-      // A copy: undoing a predictor writes into the block.
-      return packed.slice(0, blockBytes)
+      // A copy, since undoing a predictor writes into the block; not `slice`, which on a Buffer is a view.
+      return new Uint8Array(packed.subarray(0, blockBytes))
     case 5:
       return unpackLzw(where, packed, blockBytes)
     case 32773:
@@ -162,7 +162,7 @@ export function undoFloatingPointDifference(block: Uint8Array, layout: BlockLayo
   const rowBytes = samplesPerRow * bytesPerSample
   for (let row = 0; row + rowBytes <= block.length; row += rowBytes) {
     for (let i = row + stride; i < row + rowBytes; i++) block[i] = (block[i]! + block[i - stride]!) & 0xff
-    const planes = block.slice(row, row + rowBytes)
+    const planes = new Uint8Array(block.subarray(row, row + rowBytes))
     for (let sample = 0; sample < samplesPerRow; sample++) {
       for (let b = 0; b < bytesPerSample; b++) {
         block[row + sample * bytesPerSample + b] = planes[b * samplesPerRow + sample]!
