@@ -30,7 +30,7 @@ export function fakeDriver<M extends Modality>(options: FakeOptions<M>): Driver<
       if (!isOpen) sequence = 0
       isOpen = true
     },
-    async capture(_trigger, signal) {
+    async capture(trigger, signal) {
       if (!isOpen) throw new DriverError('DRIVER_LOST', `${name} is not open`)
       if (isCapturing)
         throw new Error(`${name} was asked for a frame while it was capturing one: one at a time`)
@@ -42,11 +42,13 @@ export function fakeDriver<M extends Modality>(options: FakeOptions<M>): Driver<
         await Promise.resolve()
         signal.throwIfAborted()
         sequence++
+        // By trigger too: a reopened sensor that repeated its noise would rightly be called frozen.
+        const random = noise(`${seed}/${trigger.id}/${sequence}`)
         const header = { sensor: name, sequence, exposedAtMs, width, height }
         const frame: Frame =
           modality === 'rgb'
-            ? { ...header, modality: 'rgb', pixels: pattern(width, height, seed + sequence) }
-            : { ...header, modality: 'xyz', pointsMetres: slope(width, height, seed + sequence) }
+            ? { ...header, modality: 'rgb', pixels: pattern(width, height, random) }
+            : { ...header, modality: 'xyz', pointsMetres: slope(width, height, random) }
         // The union follows `modality`, which the compiler cannot see through the generic.
         return frame as FrameOf<M>
       } finally {
@@ -60,8 +62,7 @@ export function fakeDriver<M extends Modality>(options: FakeOptions<M>): Driver<
 }
 
 /** Colour bars with sensor noise. */
-function pattern(width: number, height: number, seed: number): Uint8Array {
-  const random = noise(seed)
+function pattern(width: number, height: number, random: () => number): Uint8Array {
   const pixels = new Uint8Array(width * height * 3)
   for (let i = 0; i < pixels.length; i++) {
     const column = Math.floor(i / 3) % width
@@ -71,8 +72,7 @@ function pattern(width: number, height: number, seed: number): Uint8Array {
 }
 
 /** A tilted plane half a metre away, 0.1 mm of noise, every 17th pixel without a return. */
-function slope(width: number, height: number, seed: number): Float32Array {
-  const random = noise(seed)
+function slope(width: number, height: number, random: () => number): Float32Array {
   const points = new Float32Array(width * height * 3)
   for (let pixel = 0; pixel < width * height; pixel++) {
     if (pixel % 17 === 0) continue
@@ -86,8 +86,9 @@ function slope(width: number, height: number, seed: number): Float32Array {
 }
 
 /** Values in [0,1): mulberry32 by T. Ettinger, public domain. Good enough for noise, nothing else depends on it. */
-function noise(seed: number): () => number {
-  let state = Math.imul(seed, 0x9e3779b9)
+function noise(name: string): () => number {
+  let state = 0x811c9dc5
+  for (const letter of name) state = Math.imul(state ^ letter.charCodeAt(0), 0x01000193) // FNV-1a
   return () => {
     state = (state + 0x6d2b79f5) | 0
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state)

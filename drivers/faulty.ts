@@ -104,6 +104,7 @@ function withSamplesOf<F extends Frame>(frame: F, source: Frame): F {
   return { ...frame, width, height, ...samples }
 }
 
+/** A picture has neither NaN nor a unit: it becomes black instead. */
 function spoil<F extends Frame>(frame: F, defect: FrameDefect): F {
   switch (defect) {
     case 'empty':
@@ -111,12 +112,11 @@ function spoil<F extends Frame>(frame: F, defect: FrameDefect): F {
     case 'size':
       return { ...frame, width: frame.width + 1 }
     case 'not-finite':
-      // Bytes cannot say NaN: a picture becomes black instead.
       return withSamples(frame, () => NaN)
     case 'zero':
       return withSamples(frame, () => 0)
     case 'millimetres':
-      return withSamples(frame, (value) => value * 1000)
+      return withSamples(frame, (value) => (frame.modality === 'xyz' ? value * 1000 : 0))
   }
 }
 
