@@ -44,7 +44,12 @@ export async function selectCoreset(values: Float32Array, options: CoresetOption
   let next = Math.floor(seededRandom(seed)() * rows)
   while (chosen < options.count && nearest[next]! > 0) {
     for (let i = 0; i < chosen; i++) {
-      toChosen[i] = squaredDistance(points, selected[i]! * projectedWidth, next * projectedWidth, projectedWidth)
+      toChosen[i] = squaredDistance(
+        points,
+        selected[i]! * projectedWidth,
+        next * projectedWidth,
+        projectedWidth,
+      )
     }
     selected[chosen] = next
     next = take({ points, width: projectedWidth, nearest, owner, toChosen, chosen, centre: next })
@@ -107,7 +112,9 @@ function project(values: Float32Array, { width, projectedWidth, seed }: CoresetO
   if (projectedWidth >= width) return { points: values, projectedWidth: width }
   const random = seededRandom(seed + 1)
   const scale = 1 / Math.sqrt(projectedWidth)
-  const matrix = Float32Array.from({ length: projectedWidth * width }, () => (random() < 0.5 ? -scale : scale))
+  const matrix = Float32Array.from({ length: projectedWidth * width }, () =>
+    random() < 0.5 ? -scale : scale,
+  )
   const rows = values.length / width
   const points = new Float32Array(rows * projectedWidth)
   for (let row = 0; row < rows; row++) {
@@ -124,7 +131,12 @@ function project(values: Float32Array, { width, projectedWidth, seed }: CoresetO
  * The distance to the owner bounds each row's distance from above. Rows are searched exactly in falling order of that
  * bound, until the bound falls below the largest exact distance found: a few of many thousand rows.
  */
-function coveringRadius(values: Float32Array, width: number, selected: Int32Array, owner: Int32Array): number {
+function coveringRadius(
+  values: Float32Array,
+  width: number,
+  selected: Int32Array,
+  owner: Int32Array,
+): number {
   const bound = Float64Array.from(owner, (centre, row) =>
     squaredDistance(values, row * width, selected[centre]! * width, width),
   )

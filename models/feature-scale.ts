@@ -8,18 +8,12 @@ export interface FeatureScale {
   readonly std: number
 }
 
-/** @param rowSets rows of the same width; each set counts by its size. */
-export function scaleOf(rowSets: readonly Float32Array[]): FeatureScale {
-  let count = 0
+export function scaleOf(values: Float32Array): FeatureScale {
   let mean = 0
-  for (const values of rowSets) {
-    count += values.length
-    for (const value of values) mean += value
-  }
-  mean /= count
+  for (const value of values) mean += value / values.length
   let squares = 0
-  for (const values of rowSets) for (const value of values) squares += (value - mean) ** 2
-  const std = Math.sqrt(squares / count)
+  for (const value of values) squares += (value - mean) ** 2
+  const std = Math.sqrt(squares / values.length)
   // Constant features carry nothing; left unscaled they stay constant instead of becoming NaN.
   return { mean, std: std > 0 ? std : 1 }
 }

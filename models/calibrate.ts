@@ -1,0 +1,97 @@
+/** Decision heads from good parts that the banks have not stored: what is normal in each condition, and how normal. */
+import type { DecidableCondition } from '../drivers/sample.ts'
+import { binomialInterval } from './binomial-interval.ts'
+import { BANKS_OF, mixedMap, scoreOf, votersOf, type Comparison } from './comparison.ts'
+import type { BankName, Features } from './features.ts'
+import { fitMahalanobis, mahalanobis } from './mahalanobis.ts'
+import type { Search } from './nearest.ts'
+import { distanceAt, fitNormality, normalityOf } from './normality.ts'
+import { fitOneClass, robustScale } from './one-class.ts'
+import { seededRandom } from './random.ts'
+import type { CalibrationSource, DecisionHead } from './repository-manifest.ts'
+
+/** A good part beside banks that do not hold it. */
+export interface CalibrationPart {
+  readonly features: Features
+  readonly comparisons: Readonly<Record<BankName, Comparison>>
+}
+
+/** Patches that train a one-class machine of at most 3 weights; more say the same. */
+const ONE_CLASS_ROWS = 6000
+
+/** @param parts at least two: each is judged by the others. */
+export async function calibrate(
+  parts: readonly CalibrationPart[],
+  options: {
+    condition: DecidableCondition
+    foregroundPrior: Uint8Array
+    source: CalibrationSource
+    falseRejectRate: number
+    seed: number
+    search: Search
+  },
+): Promise<DecisionHead> {
+  const { condition, falseRejectRate, search } = options
+  const banks = BANKS_OF[condition]
+  const seen = parts.map(({ features, comparisons }) => ({
+    voters: votersOf(features, condition, options.foregroundPrior),
+    comparisons: banks.map((name) => comparisons[name]),
+  }))
+  const scores: number[][] = []
+  for (const { comparisons, voters } of seen) {
+    const row: number[] = []
+    for (const comparison of comparisons) row.push(await scoreOf(comparison, voters, search))
+    scores.push(row)
+  }
+  // Each distance is measured by a head that was fitted without the part: its own would call it too normal.
+  const distances = scores.map((row, i) => mahalanobis(fitMahalanobis(without(scores, i)), row))
+  const rejected = distances.filter((distance, i) => {
+    return normalityOf(fitNormality(without(distances, i)), distance) < falseRejectRate
+  }).length
+  const weights = mapWeights(seen, options.seed)
+  const hottest = seen.map(({ comparisons, voters }) =>
+    mixedMap(comparisons, { weights, threshold: 1 }, voters).reduce(
+      (peak, value) => Math.max(peak, value),
+      0,
+    ),
+  )
+  return {
+    banks: [...banks],
+    mahalanobis: fitMahalanobis(scores),
+    normality: fitNormality(distances),
+    // A map that is zero everywhere has no scale of its own.
+    map: { weights, threshold: Math.max(distanceAt(fitNormality(hottest), falseRejectRate), Number.EPSILON) },
+    calibration: {
+      source: options.source,
+      parts: parts.length,
+      predictedFalseRejects: {
+        parts: rejected,
+        rate: rejected / parts.length,
+        ...binomialInterval(rejected, parts.length),
+      },
+    },
+  }
+}
+
+/** Per bank: what a patch distance of this bank counts in the mixed map. */
+function mapWeights(
+  parts: readonly { voters: Uint8Array; comparisons: readonly Comparison[] }[],
+  seed: number,
+): number[] {
+  const patches = parts.flatMap(({ voters, comparisons }) =>
+    Array.from(voters.keys())
+      .filter((patch) => voters[patch] === 1)
+      .map((patch) => comparisons.map(({ neighbours }) => neighbours.distances[patch]!)),
+  )
+  const random = seededRandom(seed)
+  const share = ONE_CLASS_ROWS / patches.length
+  const drawn = patches.filter(() => random() < share)
+  const rows = drawn.length > 0 ? drawn : [parts[0]!.comparisons.map(() => 0)]
+  const scales = rows[0]!.map((_, bank) => robustScale(rows.map((row) => row[bank]!)))
+  const scaled = Float64Array.from(rows.flatMap((row) => row.map((value, bank) => value / scales[bank]!)))
+  return fitOneClass(scaled, scales.length, seed).map((weight, bank) => weight / scales[bank]!)
+}
+
+function without<T>(list: readonly T[], index: number): T[] {
+  return list.filter((_, i) => i !== index)
+}

@@ -1,0 +1,116 @@
+/** One part beside the banks: how far each of its patches is from the good ones. Teaching and judging share it. */
+import type { DecidableCondition } from '../drivers/sample.ts'
+import { anomalyMap } from './anomaly-map.ts'
+import type { Bank } from './bank.ts'
+import { normalised, type FeatureScale } from './feature-scale.ts'
+import { GRID_COLUMNS, GRID_PATCHES, GRID_ROWS, type BankName, type Features } from './features.ts'
+import { fuse, type PatchRows } from './fusion.ts'
+import { ModelError } from './model-error.ts'
+import type { Neighbours, Search } from './nearest.ts'
+import type { DecisionHead } from './repository-manifest.ts'
+import { imageScore } from './score.ts'
+
+/** The banks that say something of a condition. Fused features exist for complete samples only (fusion.ts). */
+export const BANKS_OF = {
+  complete: ['rgb', 'xyz', 'fused'],
+  'rgb-only': ['rgb'],
+  'xyz-only': ['xyz'],
+} as const satisfies Record<DecidableCondition, readonly BankName[]>
+
+export interface Comparison {
+  readonly rows: PatchRows
+  readonly bank: Bank
+  /** Of each patch, k = 1. */
+  readonly neighbours: Neighbours
+  readonly exclude?: Uint8Array
+}
+
+/** A part's patches as the bank holds them. @throws ModelError `MODEL_MISMATCH` when a modality of the bank is absent. */
+export function patchRows(
+  features: Features,
+  name: BankName,
+  scales: Readonly<Record<'rgb' | 'xyz', FeatureScale>>,
+): PatchRows {
+  if (name === 'fused') return fuse(patchRows(features, 'rgb', scales), patchRows(features, 'xyz', scales))
+  const tokens = features[name]
+  if (tokens?.values.length !== GRID_PATCHES * (tokens?.width ?? 0)) {
+    throw new ModelError(
+      'MODEL_MISMATCH',
+      `a ${features.condition} part came without ${GRID_PATCHES} ${name} patches`,
+    )
+  }
+  return { width: tokens.width, values: normalised(tokens.values, scales[name]) }
+}
+
+/** @throws ModelError `NOT_FINITE` when a distance is not: a NaN must not lose every comparison and look normal. */
+export async function compare(
+  rows: PatchRows,
+  bank: Bank,
+  search: Search,
+  exclude?: Uint8Array,
+): Promise<Comparison> {
+  const excluded = exclude && { exclude }
+  // The graph's TopK leaves the order of NaN undefined, so they are looked for before the search and after it.
+  if (!rows.values.every(Number.isFinite)) throw new ModelError('NOT_FINITE', 'a patch feature is not finite')
+  const neighbours = await search.nearest({
+    queries: rows.values,
+    width: rows.width,
+    bank,
+    k: 1,
+    ...excluded,
+  })
+  if (!neighbours.distances.every(Number.isFinite)) {
+    throw new ModelError('NOT_FINITE', 'a patch is not at a finite distance from the bank')
+  }
+  return { rows, bank, neighbours, ...excluded }
+}
+
+export function scoreOf(comparison: Comparison, voters: Uint8Array, search: Search): Promise<number> {
+  const { rows, ...rest } = comparison
+  return imageScore({ queries: rows.values, width: rows.width, voters, search, ...rest })
+}
+
+/**
+ * The patches that vote. Without 3D nothing tells this part from its background, so the repository's prior stands in;
+ * the banks hold background from inside it.
+ */
+export function votersOf(
+  features: Features,
+  condition: DecidableCondition,
+  foregroundPrior: Uint8Array,
+): Uint8Array {
+  return condition === 'rgb-only' ? foregroundPrior : features.foregroundPatches
+}
+
+/** The banks' patch distances mixed with the head's weights: 224 x 224, 1.0 = the map threshold. */
+export function mixedMap(
+  comparisons: readonly Comparison[],
+  { weights, threshold }: DecisionHead['map'],
+  voters: Uint8Array,
+): Float32Array {
+  // One patch beyond the voters, so that smoothing does not darken the part's own edge.
+  const shown = voters.includes(1) ? widened(voters) : voters.map(() => 1)
+  const patches = new Float64Array(GRID_PATCHES)
+  for (const [i, { neighbours }] of comparisons.entries()) {
+    const factor = weights[i]! / threshold
+    for (let patch = 0; patch < GRID_PATCHES; patch++) {
+      if (shown[patch] === 1) patches[patch]! += factor * neighbours.distances[patch]!
+    }
+  }
+  // Interpolation and blur are linear: mixing before them is mixing after them, at a third of the cost.
+  return anomalyMap(patches)
+}
+
+/** Every patch with a marked one among its 8 neighbours or itself. */
+export function widened(patches: Uint8Array): Uint8Array {
+  return patches.map((_, patch) => {
+    const row = Math.floor(patch / GRID_COLUMNS)
+    const column = patch % GRID_COLUMNS
+    for (let y = Math.max(0, row - 1); y <= Math.min(GRID_ROWS - 1, row + 1); y++) {
+      for (let x = Math.max(0, column - 1); x <= Math.min(GRID_COLUMNS - 1, column + 1); x++) {
+        if (patches[y * GRID_COLUMNS + x] === 1) return 1
+      }
+    }
+    return 0
+  })
+}

@@ -1,0 +1,75 @@
+/** The one schema of a repository's manifest.json: written by teach.ts, read by repository.ts. */
+import * as z from 'zod'
+import { mahalanobisSchema } from './mahalanobis.ts'
+import { normalitySchema } from './normality.ts'
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex')
+const text = z.string().min(1)
+const share = z.number().min(0).max(1)
+const scale = z.strictObject({ mean: z.number(), std: z.number().positive() })
+const bank = z.strictObject({
+  rows: z.int().positive(),
+  width: z.int().positive(),
+  /** Rows that the coreset chose from. */
+  candidates: z.int().positive(),
+  /** Every candidate has a row of the bank within this distance. */
+  coveringRadius: z.number().nonnegative(),
+})
+const part = z.strictObject({ id: text, sha256 })
+
+export const decisionHeadSchema = z.strictObject({
+  /** Banks that take part, in the order of the head's mean and covariance. */
+  banks: z.array(z.enum(['rgb', 'xyz', 'fused'])).min(1),
+  mahalanobis: mahalanobisSchema,
+  normality: normalitySchema,
+  map: z.strictObject({
+    /** Per bank: the one-class weight over the robust scale of its patch distances. */
+    weights: z.array(z.number().nonnegative()).min(1),
+    /** The mixed map's value that becomes 1.0: what a good part's hottest pixel exceeds in `falseRejectRate` of parts. */
+    threshold: z.number().positive(),
+  }),
+  calibration: z.strictObject({
+    source: z.enum(['held-out', 'leave-one-part-out', 'both']),
+    parts: z.int().positive(),
+    /** Good parts rejected when each is judged by a head that has not seen it, with the exact 95 % interval. */
+    predictedFalseRejects: z.strictObject({
+      parts: z.int().nonnegative(),
+      rate: share,
+      lower: share,
+      upper: share,
+    }),
+  }),
+})
+export type DecisionHead = z.infer<typeof decisionHeadSchema>
+export type CalibrationSource = DecisionHead['calibration']['source']
+
+export const repositoryManifestSchema = z.strictObject({
+  schema: z.literal('radar-edge/repository@1'),
+  product: text,
+  /** Features of another bundle, masking or normalisation are not comparable. */
+  bundle: z.strictObject({
+    id: text,
+    name: text,
+    masking: z.enum(['foreground', 'none']),
+    normalisation: z.enum(['sample', 'running', 'none']),
+  }),
+  units: z.literal('metres'),
+  grid: z.strictObject({ rows: z.literal(28), columns: z.literal(28) }),
+  tensors: z.strictObject({ name: z.literal('banks.safetensors'), sha256 }),
+  banks: z.strictObject({ rgb: bank, xyz: bank, fused: bank }),
+  scales: z.strictObject({ rgb: scale, xyz: scale }),
+  byteBudget: z.int().positive(),
+  seed: z.int(),
+  /** The promise: the share of good parts that may fail, in every condition. */
+  falseRejectRate: z.number().gt(0).lt(1),
+  taught: z.array(part).min(1),
+  heldOut: z.array(part),
+  heads: z.strictObject({
+    complete: decisionHeadSchema,
+    'rgb-only': decisionHeadSchema,
+    'xyz-only': decisionHeadSchema,
+  }),
+  /** What whoever taught should know, in sentences. */
+  warnings: z.array(text),
+})
+export type RepositoryManifest = z.infer<typeof repositoryManifestSchema>
