@@ -1,0 +1,186 @@
+/** `radar-edge teach`: good parts -> features -> repository, checked and put into use. */
+import { join } from 'node:path'
+import { indexDataset } from '../../drivers/dataset.ts'
+import { replayStation } from '../../drivers/replay.ts'
+import { openRig } from '../../drivers/rig.ts'
+import type { Sample } from '../../drivers/sample.ts'
+import { openBundle, verifyGolden, type Bundle } from '../../models/bundle.ts'
+import { extractFeatures } from '../../models/extract.ts'
+import { openSearch } from '../../models/nearest.ts'
+import { activateRepository, repositoryFolder } from '../../models/repository-store.ts'
+import { saveRepository, type Repository } from '../../models/repository.ts'
+import { teach, type TaughtPart } from '../../models/teach.ts'
+import { bundleFolder } from '../bundle-folder.ts'
+import { recipeOf, type Config } from '../config-schema.ts'
+import { readConfig } from '../config.ts'
+import { progressLine, type ProgressLine } from '../progress.ts'
+import { openSensors } from '../sensors.ts'
+
+export interface TeachOptions {
+  readonly config: string
+  readonly product?: string
+  /** Good parts to capture when they come from the station's own sensors. */
+  readonly parts: number
+  /** Recorded parts instead. */
+  readonly data?: string
+  readonly seed: number
+  readonly json: boolean
+  readonly signal: AbortSignal
+}
+
+/** Where taught parts come from, how many there are, and which of them stay out of the banks. */
+interface GoodParts {
+  readonly total: number
+  samples(): AsyncIterable<{ readonly partId: string; readonly heldOut: boolean; readonly sample: Sample }>
+  close(): Promise<void>
+}
+
+/** A part that lacks a sensor cannot be taught; after this many in a row something is wrong with the station. */
+const MAX_FAILURES_IN_A_ROW = 5
+
+export async function teachProduct(options: TeachOptions): Promise<void> {
+  const written = await readConfig(options.config)
+  const config = { ...written, product: options.product ?? written.product }
+  const recipe = recipeOf(config)
+  const line = progressLine()
+  const bundle = await openBundle(bundleFolder(config.bundle), config.inference)
+  try {
+    await verifyGolden(bundle)
+    const parts =
+      options.data === undefined
+        ? await fromSensors(config, options)
+        : await fromDataset(options.data, options)
+    const extracted = await extractParts(parts, { bundle, line, ...options }).finally(() => parts.close())
+    const search = await openSearch(config.inference)
+    try {
+      const repository = await teach({
+        product: config.product,
+        bundle,
+        parts: extracted.filter((part) => !part.heldOut),
+        heldOut: extracted.filter((part) => part.heldOut),
+        search,
+        byteBudget: Math.round(recipe.bankMebibytes * 2 ** 20),
+        falseRejectRate: recipe.falseRejectRate,
+        seed: options.seed,
+        signal: options.signal,
+        onProgress: (progress) => line.update(progress),
+      })
+      const root = join(config.stateDirectory, 'repositories')
+      await saveRepository(repositoryFolder(root, config.product, repository.id), repository)
+      await activateRepository(root, config.product, repository.id)
+      line.finish()
+      process.stdout.write(options.json ? `${JSON.stringify(summaryOf(repository))}\n` : report(repository))
+    } finally {
+      await search.release()
+    }
+  } finally {
+    line.finish()
+    await bundle.release()
+  }
+}
+
+async function extractParts(
+  parts: GoodParts,
+  options: { bundle: Bundle; seed: number; line: ProgressLine; signal: AbortSignal },
+): Promise<(TaughtPart & { readonly heldOut: boolean })[]> {
+  const taught: (TaughtPart & { readonly heldOut: boolean })[] = []
+  let failuresInARow = 0
+  for await (const { partId, heldOut, sample } of parts.samples()) {
+    options.signal.throwIfAborted()
+    const extracted = await extractFeatures(sample, options)
+    if (extracted.condition === 'complete') {
+      failuresInARow = 0
+      taught.push({ partId, heldOut, features: extracted.features })
+    } else {
+      failuresInARow++
+      const why = Object.values(extracted.condition === 'none' ? extracted.absent : extracted.input.absent)
+      options.line.finish()
+      process.stderr.write(`${partId} is not taught: ${why.map((absence) => absence.detail).join('; ')}\n`)
+      if (failuresInARow >= MAX_FAILURES_IN_A_ROW) {
+        throw new Error(`${failuresInARow} parts in a row could not be taught; see \`radar-edge doctor\``)
+      }
+    }
+    options.line.update({ phase: 'encoding parts', done: taught.length, total: parts.total })
+  }
+  return taught
+}
+
+async function fromSensors(config: Config, options: TeachOptions): Promise<GoodParts> {
+  const { rig } = await openSensors(config, { defectRate: 0 }, options.signal)
+  return {
+    total: options.parts,
+    async *samples() {
+      for (let ordinal = 1; ordinal <= options.parts; ordinal++) {
+        const trigger = { id: `teach-${ordinal}`, atMs: performance.now(), source: 'teach' as const }
+        yield { partId: trigger.id, heldOut: false, sample: await rig.capture(trigger, options.signal) }
+      }
+    },
+    close: () => rig.close(),
+  }
+}
+
+/** MVTec 3D-AD's layout: train/good is taught, validation/good is held out. Loose pairs are all taught. */
+async function fromDataset(root: string, options: TeachOptions): Promise<GoodParts> {
+  const good = (await indexDataset(root)).items.filter(
+    (item) => item.label === 'good' && item.split !== 'test',
+  )
+  if (good.length === 0) throw new Error(`${root} holds no good parts outside test/`)
+  const station = replayStation({ root })
+  const rig = await openRig(
+    {
+      rgb: { make: () => station.rgb, supervision: { deadlineMs: 30_000 }, freezeCheck: false },
+      xyz: { make: () => station.xyz, supervision: { deadlineMs: 30_000 }, freezeCheck: false },
+      skewToleranceMs: 60_000,
+    },
+    options.signal,
+  )
+  return {
+    total: good.length,
+    async *samples() {
+      for (const { partId, split } of good) {
+        const trigger = { id: `teach-${partId}`, atMs: performance.now(), source: 'teach' as const, partId }
+        yield { partId, heldOut: split === 'validation', sample: await rig.capture(trigger, options.signal) }
+      }
+    },
+    close: () => rig.close(),
+  }
+}
+
+function summaryOf({ id, manifest }: Repository) {
+  const heads = Object.entries(manifest.heads).map(
+    ([condition, head]) => [condition, head.calibration] as const,
+  )
+  return {
+    product: manifest.product,
+    repositoryId: id,
+    bundleId: manifest.bundle.id,
+    taught: manifest.taught.length,
+    heldOut: manifest.heldOut.length,
+    banks: manifest.banks,
+    falseRejectRate: manifest.falseRejectRate,
+    calibration: Object.fromEntries(heads),
+    warnings: manifest.warnings,
+  }
+}
+
+function report(repository: Repository): string {
+  const summary = summaryOf(repository)
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+  const banks = Object.entries(summary.banks).map(
+    ([name, bank]) =>
+      `  bank ${name.padEnd(6)} ${bank.rows} of ${bank.candidates} patches, covering radius ${bank.coveringRadius.toPrecision(3)}\n`,
+  )
+  const conditions = Object.entries(summary.calibration).map(
+    ([condition, { predictedFalseRejects: predicted, source, parts }]) => {
+      const interval = `${percent(predicted.lower)} to ${percent(predicted.upper)}`
+      return `  ${condition.padEnd(9)} predicted false rejects ${percent(predicted.rate)} (${interval}), ${parts} parts, ${source}\n`
+    },
+  )
+  return [
+    `${summary.product}: ${summary.taught} parts taught, ${summary.heldOut} held out, repository ${summary.repositoryId.slice(0, 12)} in use\n`,
+    `  promised false rejects ${percent(summary.falseRejectRate)}\n`,
+    ...conditions,
+    ...banks,
+    ...summary.warnings.map((warning) => `  warning: ${warning}\n`),
+  ].join('')
+}

@@ -1,0 +1,101 @@
+/** From the config to a rig: the only place that knows the kinds of driver. */
+import type { Driver, StationDrivers } from '../drivers/driver.ts'
+import type { Modality } from '../drivers/frame.ts'
+import type { Health } from '../drivers/health.ts'
+import { replayStation } from '../drivers/replay.ts'
+import { openRig, type Rig, type SensorOptions } from '../drivers/rig.ts'
+import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
+import { syntheticStation } from '../drivers/synthetic/station.ts'
+import { ConfigError } from './config-error.ts'
+import type { Config } from './config-schema.ts'
+
+/** Frames from before their trigger by this much still count: timers and sensors round differently. */
+const STALE_MS = 5
+
+export interface Sensors {
+  readonly rig: Rig
+  /** Known only for synthetic and replayed parts. */
+  readonly truthOf: StationDrivers['truthOf']
+}
+
+export interface OpenSensorsOptions {
+  /** Overrides what the synthetic station shows: teaching shows good parts only. */
+  readonly defectRate?: number
+  onHealth?(health: Health): void
+}
+
+/** @throws ConfigError when the config asks for something that does not exist; a sensor that is absent is only lost. */
+export async function openSensors(
+  config: Config,
+  options: OpenSensorsOptions,
+  signal: AbortSignal,
+): Promise<Sensors> {
+  const stations = stationsOf(config, options)
+  const sensorOf = <M extends Modality>(modality: M): SensorOptions<M> | undefined => {
+    const sensor = config.sensors[modality]
+    if (sensor === undefined) return undefined
+    const driver = stations[sensor.kind]?.[modality] as Driver<M> | undefined
+    if (driver === undefined) throw new Error(`a ${sensor.kind} station has no ${modality} driver`)
+    return {
+      make: () => driver,
+      supervision: { deadlineMs: sensor.deadlineMs, openDeadlineMs: sensor.openDeadlineMs },
+      freezeCheck: sensor.freezeCheck,
+      faults: sensor.faults,
+    }
+  }
+  const rgb = sensorOf('rgb')
+  const xyz = sensorOf('xyz')
+  const { onHealth } = options
+  const rig = await openRig(
+    {
+      ...(rgb && { rgb }),
+      ...(xyz && { xyz }),
+      skewToleranceMs: config.skewToleranceMs,
+      staleMs: STALE_MS,
+      ...(onHealth && { onHealth }),
+    },
+    signal,
+  )
+  return { rig, truthOf: (stations.synthetic ?? stations.replay)?.truthOf }
+}
+
+/** Each kind once: both its drivers must show the same part for one trigger. */
+function stationsOf(
+  config: Config,
+  options: OpenSensorsOptions,
+): Partial<Record<'synthetic' | 'replay', StationDrivers>> {
+  const kinds = new Set([config.sensors.rgb?.kind, config.sensors.xyz?.kind])
+  const names = { rgb: config.sensors.rgb?.name ?? 'rgb', xyz: config.sensors.xyz?.name ?? 'xyz' }
+  const { synthetic, replay } = config
+  return {
+    ...(kinds.has('synthetic') && {
+      synthetic: syntheticStation({
+        ...synthetic,
+        category: categoryOf(synthetic.category),
+        defectRate: options.defectRate ?? synthetic.defectRate,
+        sensors: names,
+      }),
+    }),
+    ...(kinds.has('replay') &&
+      replay && {
+        replay: replayStation({
+          root: replay.root,
+          ...(replay.split && { splits: [replay.split] }),
+          atEnd: replay.loop ? 'repeat' : 'stop',
+          sensors: names,
+        }),
+      }),
+  }
+}
+
+/** @throws ConfigError that lists the products. */
+export function categoryOf(name: string): (typeof CATEGORY_NAMES)[number] {
+  const known = CATEGORY_NAMES.find((category) => category === name)
+  if (known !== undefined) return known
+  throw new ConfigError('CONFIG_INVALID', 'synthetic station', [
+    {
+      path: 'synthetic.category',
+      message: `unknown product '${name}', expected one of: ${CATEGORY_NAMES.join(', ')}`,
+    },
+  ])
+}
