@@ -245,6 +245,11 @@ export const MESSAGE_SCHEMAS = {
   'heatmap-scale': heatmapScaleSchema,
 } as const
 
+/** A stored verdict that is sent late. */
+export function asHistorical(payload: string): string {
+  return JSON.stringify({ ...(JSON.parse(payload) as VerdictPayload), historical: true })
+}
+
 /** Wall-clock time for a payload. Everything else in the daemon is monotonic. */
 export function isoTime(): string {
   return new Date().toISOString()

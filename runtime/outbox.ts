@@ -103,7 +103,7 @@ export class Outbox {
     for (const store of [this.#disk, this.#memory]) {
       let last = seq
       while (store !== undefined && found.length < limit) {
-        const page = store.after(last, limit)
+        const page = this.#page(store, last, limit)
         found.push(...page.filter((verdict) => !this.#deletes.has(verdict.seq)))
         last = page.at(-1)?.seq ?? last
         if (page.length < limit) break
@@ -155,6 +155,15 @@ export class Outbox {
     this.#memory?.close()
     this.#disk = undefined
     this.#memory = undefined
+  }
+
+  #page(store: OutboxStore, seq: number, limit: number): StoredVerdict[] {
+    try {
+      return store.after(seq, limit)
+    } catch (error) {
+      this.#turnVolatile(writeError(this.#file, error))
+      return []
+    }
   }
 
   /** One transaction in whichever store takes verdicts now: new ones in; acknowledged ones and victims out. */
@@ -248,7 +257,7 @@ function openError(file: string, error: unknown): RuntimeError {
 }
 
 function writeError(file: string, error: unknown): RuntimeError {
-  const message = `${file} cannot be written: ${messageOf(error)}. Verdicts are kept in memory until it can`
+  const message = `${file} cannot be used any more: ${messageOf(error)}. Verdicts are kept in memory until it can`
   return new RuntimeError('OUTBOX_UNWRITABLE', message, { cause: error })
 }
 

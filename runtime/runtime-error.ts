@@ -10,6 +10,8 @@ export type RuntimeErrorCode =
   | 'OUTBOX_UNWRITABLE'
   /** The embedded broker cannot listen. */
   | 'BROKER_UNAVAILABLE'
+  /** A command or trigger from outside that does not say what its schema asks for. */
+  | 'BAD_COMMAND'
 
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError'

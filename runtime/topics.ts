@@ -11,6 +11,8 @@ export interface Topics {
   heatmap(seq: number): string
   overlay(seq: number): string
   command(verb: string): string
+  /** Subscription filter for every command. */
+  readonly allCommands: string
   reply(verb: string): string
 }
 
@@ -29,6 +31,7 @@ export function topicsOf(site: string, station: string): Topics {
     heatmap: (seq) => `${root}/heatmap/${seq}`,
     overlay: (seq) => `${root}/overlay/${seq}`,
     command: (verb) => `${root}/cmd/${topicLevel('verb', verb)}`,
+    allCommands: `${root}/cmd/+`,
     reply: (verb) => `${root}/reply/${topicLevel('verb', verb)}`,
   }
 }

@@ -44,7 +44,7 @@ t.test('a field of a later version does not make an old subscriber refuse the ve
 
 t.test('a verdict without its number, or with a score that is no probability, is refused', (t) => {
   const validate = validatorOf('verdict')
-  const { seq: _seq, ...unnumbered } = makePayload()
+  const unnumbered = { ...makePayload(), seq: undefined }
   for (const payload of [
     unnumbered,
     { ...makePayload(), score: 1.2 },
