@@ -34,7 +34,6 @@ export function fakeDriver<M extends Modality>(options: FakeOptions<M>): Driver<
       if (!isOpen) throw new DriverError('DRIVER_LOST', `${name} is not open`)
       if (isCapturing)
         throw new Error(`${name} was asked for a frame while it was capturing one: one at a time`)
-      signal.throwIfAborted()
       isCapturing = true
       try {
         const exposedAtMs = clock.now()

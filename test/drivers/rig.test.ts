@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Trigger } from '../../drivers/driver.ts'
+import type { Driver, Trigger } from '../../drivers/driver.ts'
 import { fakeDriver } from '../../drivers/fake.ts'
 import { faultAt, type Fault, type FaultRange, type FrameDefect } from '../../drivers/faulty.ts'
 import type { Modality } from '../../drivers/frame.ts'
@@ -174,7 +174,29 @@ t.test('an opening that is called off leaves nothing open', async (t) => {
   const clock = virtualClock()
   const reason = new Error('shutting down')
   const make = () => fakeDriver({ modality: 'rgb', clock })
-  await t.rejects(openRig({ rgb: { make }, skewToleranceMs: 20, clock }, AbortSignal.abort(reason)), reason)
+  const open = openRig({ rgb: { make }, skewToleranceMs: 20, clock }, AbortSignal.abort(reason))
+  await t.rejects(open, reason)
+
+  const control = new AbortController()
+  let isOpen = false
+  const quick: Driver<'rgb'> = {
+    ...make(),
+    open: async () => void (isOpen = true),
+    close: async () => void (isOpen = false),
+  }
+  const stuck: Driver<'xyz'> = { ...fakeDriver({ modality: 'xyz' }), open: () => new Promise(() => {}) }
+  const options = {
+    rgb: { make: () => quick },
+    xyz: { make: () => stuck, supervision },
+    skewToleranceMs: 20,
+    clock,
+  }
+  const opening = openRig(options, control.signal)
+  await clock.advance(10)
+  t.ok(isOpen)
+  control.abort(reason)
+  await t.rejects(clock.settle(opening), reason)
+  t.notOk(isOpen)
   t.equal(clock.pending(), 0)
 })
 

@@ -6,7 +6,7 @@ import { FrameRefused } from '../../drivers/frame-refused.ts'
 import type { Health } from '../../drivers/health.ts'
 import { defaultSupervision, Supervised, type Supervision } from '../../drivers/supervised.ts'
 import { driverContract } from '../support/driver-contract.ts'
-import { virtualClock } from '../support/virtual-clock.ts'
+import { virtualClock, type VirtualClock } from '../support/virtual-clock.ts'
 
 const never = () => new AbortController().signal
 const quick: Supervision = {
@@ -33,7 +33,7 @@ t.test('a supervised driver is a driver', async (t) =>
 )
 
 /** A supervised fake on a virtual clock; the test sets its fault, or gives its own driver. */
-function bench(own?: (ordinal: number) => Driver<'xyz'>, supervision: Partial<Supervision> = {}) {
+function bench(own?: (clock: VirtualClock) => Driver<'xyz'>, supervision: Partial<Supervision> = {}) {
   const clock = virtualClock(0)
   const script: { fault?: Fault } = {}
   const edges: string[] = []
@@ -51,7 +51,7 @@ function bench(own?: (ordinal: number) => Driver<'xyz'>, supervision: Partial<Su
     clock,
     make: () => {
       madeAtMs.push(clock.now())
-      return own ? own(madeAtMs.length - 1) : fake()
+      return own ? own(clock) : fake()
     },
     onHealth: (health) => {
       edges.push(`${clock.now()} ${health.state}`)
@@ -239,7 +239,7 @@ t.test('a device that hangs in open or in close is waited for in bounds', async 
 
 t.test('an open that is called off closes again', async (t) => {
   const control = new AbortController()
-  const { clock, driver, edges } = bench(() => ({
+  const { clock, driver, edges, madeAtMs } = bench(() => ({
     name: 'slow',
     modality: 'xyz',
     open: (signal) =>
@@ -254,6 +254,26 @@ t.test('an open that is called off closes again', async (t) => {
   await t.rejects(clock.settle(opening), reason)
   t.same(edges, [])
   t.equal(clock.pending(), 0)
+  t.equal(madeAtMs.length, 2)
+  const again = driver.open(never())
+  await clock.advance(0)
+  t.equal(madeAtMs.length, 3, 'the next open starts afresh')
+  await clock.settle(driver.close())
+  await again
+})
+
+t.test('an open that comes while it closes waits for that, and then opens', async (t) => {
+  const { clock, driver, shoot } = bench((clock) => {
+    const fake = fakeDriver({ modality: 'xyz', clock })
+    return { ...fake, close: () => new Promise((resolve) => clock.after(30, () => resolve(fake.close()))) }
+  })
+  await driver.open(never())
+  const closing = driver.close()
+  const opening = driver.open(never())
+  await clock.settle(Promise.all([closing, opening]))
+  t.equal(clock.now(), 30)
+  t.ok(await shoot())
+  await clock.settle(driver.close())
 })
 
 t.test('close in the middle of anything settles it, and nothing is told after it', async (t) => {
