@@ -70,7 +70,9 @@ export class Supervised<M extends Modality> implements Driver<M> {
   #openings = 0
   /** From open to close. */
   #life: AbortController | undefined
-  /** The opening or reopening under way; never rejects. */
+  /** The first attempt. */
+  #opening: Promise<void> = Promise.resolve()
+  /** The opening or reopening under way; like the first, it never rejects. */
   #recovery: Promise<void> = Promise.resolve()
   #closing: Promise<void> = Promise.resolve()
 
@@ -101,11 +103,12 @@ export class Supervised<M extends Modality> implements Driver<M> {
       this.#life = life
       this.#openings = 0
       this.#health = initialHealth(this.name, this.modality, this.#clock.now())
-      this.#recovery = this.#openDevice([life.signal, signal]).then((isOpen) => {
+      this.#opening = this.#openDevice([life.signal, signal]).then((isOpen) => {
         if (!isOpen && !signal.aborted) this.#recovery = this.#reopen(life.signal)
       })
+      this.#recovery = this.#opening
     }
-    await this.#recovery
+    await this.#opening
     if (!signal.aborted) return
     await this.close()
     throw signal.reason
