@@ -1,7 +1,6 @@
 /** Finds the part in an organised point map: off the table, in one piece (numerics 1.3 and 10). */
 import { signedDistanceMetres, type Plane } from '../calibration/plane.ts'
 import { fitPlane } from '../calibration/ransac.ts'
-import { cleanPoints } from '../drivers/clean-points.ts'
 import type { XyzFrame } from '../drivers/frame.ts'
 import { cluster } from './cluster.ts'
 
@@ -15,7 +14,7 @@ const BACKGROUND_METRES = 0.005
 const MOST_BACKGROUND_SHARE = 0.95
 const CLUSTER_RADIUS_METRES = 0.006
 const CLUSTER_MINIMUM_POINTS = 30
-/** No inspection sensor sees further: a median beyond is a wrong unit, a single point beyond is a wrong point. */
+/** No inspection sensor sees further; a point out there is a wrong one. */
 const FARTHEST_METRES = 20
 /** A smaller part is a wrong unit, or nothing. */
 const LEAST_EXTENT_METRES = 0.001
@@ -35,6 +34,7 @@ export interface PartRejected {
 /**
  * The largest cluster of what does not lie on the table.
  *
+ * @param frame admitted (admit.ts): finite, metres.
  * @param plane the station's, which is trusted; without one the frame's own is fitted to the points along its border. A
  *   fit that cannot be the table is not used, and a flag says so: the part then touches the border, or the background
  *   had been removed before.
@@ -45,18 +45,7 @@ export function findPart(
 ): PartFound | PartRejected {
   const flags: string[] = []
   const points = frame.pointsMetres.slice()
-  const { valid, notFinite } = cleanPoints(points)
-  if (notFinite > 0) flags.push('xyz-not-finite')
-  const total = frame.width * frame.height
-  if (valid === 0) return { rejected: `${frame.sensor} sent no point in ${total} pixels`, flags }
-
-  const far = dropFarPoints(points)
-  if (far.depths * 2 > valid) {
-    const detail = `${frame.sensor} sent ${far.depths} of ${valid} points more than ${FARTHEST_METRES} m deep: not in metres?`
-    return { rejected: detail, flags }
-  }
-  if (far.dropped > 0) flags.push('xyz-far-points')
-
+  if (dropFarPoints(points) > 0) flags.push('xyz-far-points')
   const background = plane ? stationBackground(frame, points, plane) : fittedBackground(frame, points, seed)
   if (background.flag !== undefined) flags.push(background.flag)
   if (background.plane) clearBackground(points, background.plane)
@@ -67,7 +56,7 @@ export function findPart(
     minimumPoints: CLUSTER_MINIMUM_POINTS,
   })
   if (sizes.length === 0) {
-    const detail = `${frame.sensor} sees no part: ${pixels.length} of ${valid} points off the table, none of them dense enough`
+    const detail = `${frame.sensor} sees no part: ${pixels.length} points off the table, no 30 of them within 6 mm of one`
     return { rejected: detail, flags }
   }
   // Of equally large ones the first. Noise (-1) is never kept; in the reference it can win.
@@ -85,19 +74,16 @@ export function findPart(
   return { pointsMetres: points, flags }
 }
 
-/** `depths` counts the points whose z alone is too far: the unit shows there, a wide scene does not. */
-function dropFarPoints(points: Float32Array): { readonly dropped: number; readonly depths: number } {
+function dropFarPoints(points: Float32Array): number {
   let dropped = 0
-  let depths = 0
   for (let at = 0; at < points.length; at += 3) {
-    const z = Math.abs(points[at + 2]!)
-    if (z > FARTHEST_METRES) depths++
-    if (Math.max(Math.abs(points[at]!), Math.abs(points[at + 1]!), z) > FARTHEST_METRES) {
+    const farthest = Math.max(Math.abs(points[at]!), Math.abs(points[at + 1]!), Math.abs(points[at + 2]!))
+    if (farthest > FARTHEST_METRES) {
       dropped++
       points.fill(0, at, at + 3)
     }
   }
-  return { dropped, depths }
+  return dropped
 }
 
 interface Background {

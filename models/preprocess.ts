@@ -2,7 +2,6 @@
 import type { Plane } from '../calibration/plane.ts'
 import type { RgbFrame, XyzFrame } from '../drivers/frame.ts'
 import type { Absence, Sample } from '../drivers/sample.ts'
-import { admitFrames } from './admit.ts'
 import type { BundleManifest } from './bundle-manifest.ts'
 import { INPUT_SIZE, type ModelInput, type Placement } from './features.ts'
 import { fillForeground } from './foreground.ts'
@@ -29,32 +28,30 @@ export interface NoInput {
 const LEAST_POINTS = 128
 
 /**
- * Never throws for the sample's sake: a frame that cannot be used is `absent` with reason `rejected` and narrows the
- * condition. Reads the frames, changes nothing in them.
+ * A point map without a usable part in it is `absent.xyz`, reason `rejected`, and narrows the condition. Reads the frames,
+ * changes nothing in them.
  *
- * Flags: `xyz-not-finite` and `xyz-far-points` (points dropped), `plane-skipped-*` (background not removed),
- * `station-plane-off` (most of the border lies off the calibrated plane), `few-points` (fewer than the bundle's centres:
- * some repeat), `rgb-unmasked` (the bundle expects the background masked, and nothing told it from the part).
+ * Flags: `xyz-far-points` (points dropped), `plane-skipped-*` (background not removed), `station-plane-off` (most of the
+ * border lies off the calibrated plane), `few-points` (fewer than the bundle's centres: some repeat), `rgb-unmasked` (the
+ * bundle expects the background masked, and nothing told it from the part).
+ *
+ * @param sample with frames that were admitted (admit.ts): right types and lengths, finite, metres, of one size.
  */
 export function preprocess(sample: Sample, { input, plane, seed }: PreprocessOptions): ModelInput | NoInput {
-  const admitted = admitFrames(sample)
-  const { rgb } = admitted.frames
-  const absent: { rgb?: Absence; xyz?: Absence } = {
-    ...(sample.frames.rgb && !rgb && admitted.absent.rgb && { rgb: admitted.absent.rgb }),
-    ...(sample.frames.xyz && !admitted.frames.xyz && admitted.absent.xyz && { xyz: admitted.absent.xyz }),
-  }
+  const { rgb, xyz } = sample.frames
+  const absent: { xyz?: Absence } = {}
   const flags: string[] = []
   let points: PartPoints | undefined
-  if (admitted.frames.xyz) {
-    const part = findPart(admitted.frames.xyz, { plane, seed })
+  if (xyz) {
+    const part = findPart(xyz, { plane, seed })
     flags.push(...part.flags)
-    const placed = 'rejected' in part ? part : placePoints(admitted.frames.xyz, part.pointsMetres)
+    const placed = 'rejected' in part ? part : placePoints(xyz, part.pointsMetres)
     if ('rejected' in placed) absent.xyz = { reason: 'rejected', detail: placed.rejected }
     else points = placed
   }
   if (points && points.pixels.length < input.xyz.centres) flags.push('few-points')
 
-  const frame = rgb ?? (points && admitted.frames.xyz)
+  const frame = rgb ?? (points && xyz)
   if (!frame) return { condition: 'none', absent, flags }
   const placement = placeInSquare(frame.width, frame.height)
   const foreground = points ? foregroundOf(points) : new Uint8Array(INPUT_SIZE * INPUT_SIZE).fill(1)
