@@ -63,6 +63,7 @@ const MAX_WAITING_EVENTS = 100
 const MAX_COMMANDS_AT_ONCE = 32
 const FIRST_BACKOFF_MS = 250
 const MAX_BACKOFF_MS = 30_000
+const STEADY_MS = 10_000
 
 export function openPublisher(options: PublisherOptions): Publisher {
   const publisher = new Publisher(options)
@@ -188,10 +189,12 @@ export class Publisher {
     let wasConnected = true
     while (!stop.aborted) {
       const connectionsBefore = this.#connections
+      const startedMs = clock.now()
       const reason = await this.#session(stop).catch(messageOf)
       if (stop.aborted) return
       const isConnected = this.#connections > connectionsBefore
-      if (isConnected) waitMs = firstMs
+      // A broker that throws us out again and again (an access list, a second client of our name) is not hammered.
+      if (isConnected && clock.now() - startedMs >= STEADY_MS) waitMs = firstMs
       // Once per change: an hour without a broker is one line, not a thousand.
       if (isConnected || wasConnected) log.warn({ broker: broker.url, reason }, 'broker is away')
       wasConnected = isConnected
@@ -304,7 +307,7 @@ export class Publisher {
     this.#cursor = seq
     this.#inFlight.add(seq)
     const body = seq <= this.#historicalUpTo ? asHistorical(payload) : payload
-    client.publish(topic, body, this.#jsonOptions({ seq: String(seq) }), (error) => {
+    client.publish(topic, body, this.#jsonOptions({ seq }), (error) => {
       if (this.#client !== client) return
       this.#inFlight.delete(seq)
       if (error) return this.#retryLater(client, error, { seq })
@@ -399,12 +402,17 @@ export class Publisher {
     client.publish(reply.topic, reply.payload, options, () => undefined)
   }
 
-  #jsonOptions({ retain, ...userProperties }: { retain?: true; seq?: string }): IClientPublishOptions {
+  #jsonOptions({ retain, seq }: { retain?: true; seq?: number }): IClientPublishOptions {
     return {
       qos: 1,
       ...(retain && { retain }),
       ...(this.#options.broker.protocolVersion === 5 && {
-        properties: { contentType: 'application/json', payloadFormatIndicator: true, userProperties },
+        properties: {
+          contentType: 'application/json',
+          payloadFormatIndicator: true,
+          // Never an empty object: mqtt.js 5.16 then writes nothing at all and waits for the acknowledgement for ever.
+          ...(seq !== undefined && { userProperties: { seq: String(seq) } }),
+        },
       }),
     }
   }

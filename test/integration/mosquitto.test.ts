@@ -1,0 +1,210 @@
+/**
+ * Against a real broker. Needs the Debian package mosquitto on the PATH. The broker is killed with -9 while verdicts
+ * stream; it saves its sessions after every change, so that what it acknowledged survives it.
+ */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import t, { type Test } from 'tap'
+import { monotonicClock } from '../../drivers/clock.ts'
+import { openOutbox, type Outbox } from '../../runtime/outbox.ts'
+import { openPublisher } from '../../runtime/publisher.ts'
+import { topicsOf } from '../../runtime/topics.ts'
+import { listen } from '../support/listener.ts'
+
+const path = `${process.env.PATH ?? ''}:/usr/sbin`
+const found = spawnSync('mosquitto', ['-h'], { env: { PATH: path } }).error === undefined
+const skip = found ? false : 'SKIP: no mosquitto on the PATH (Debian: apt-get install mosquitto)'
+
+const topics = topicsOf('plant', 'cell')
+const soon = () => AbortSignal.timeout(10_000)
+const silent = pino({ level: 'silent' })
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** @param extra further lines of mosquitto.conf. */
+async function prepareMosquitto(t: Test, extra = '') {
+  const folder = t.testdir()
+  const port = await freePort()
+  const config = join(folder, 'mosquitto.conf')
+  await mkdir(join(folder, 'data'))
+  await writeFile(
+    config,
+    `listener ${port} 127.0.0.1\nuser root\nallow_anonymous true\npersistence true\npersistence_location ${join(folder, 'data')}/\nautosave_on_changes true\nautosave_interval 1\nmax_queued_messages 0\n${extra}`,
+  )
+  let broker: ChildProcess | undefined
+  t.teardown(() => broker?.kill('SIGKILL'))
+  return {
+    url: `mqtt://127.0.0.1:${port}`,
+    /** Resolves when it listens. */
+    async start() {
+      const child = spawn('mosquitto', ['-c', config, '-v'], {
+        env: { PATH: path },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      broker = child
+      await new Promise<void>((resolve) => {
+        child.stderr.on('data', (text) => {
+          if (String(text).includes('running')) resolve()
+        })
+      })
+    },
+    async kill() {
+      const ended = once(broker as ChildProcess, 'exit')
+      broker?.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+function makePublisher(t: Test, url: string) {
+  const outbox = openOutbox(join(t.testdirName, 'outbox.sqlite'), {
+    maxVerdicts: 10_000,
+    maxBytes: 1e8,
+    clock: monotonicClock,
+    onDurability: () => t.fail('the outbox must stay durable'),
+  })
+  const publisher = openPublisher({
+    broker: { url, protocolVersion: 5 },
+    site: 'plant',
+    station: 'cell',
+    topics,
+    outbox,
+    will: { topic: topics.status, payload: '{"state":"offline","reason":"connection-lost"}' },
+    gapEvent: (gap) => ({ topic: topics.event, payload: JSON.stringify(gap) }),
+    clock: monotonicClock,
+    log: silent,
+    backoff: { firstMs: 20, maxMs: 100 },
+  })
+  return { outbox, publisher }
+}
+
+/** A TCP connection to the broker that can be cut without a goodbye. */
+async function makeCable(t: Test, brokerUrl: string) {
+  const sockets = new Set<Socket>()
+  const server = createServer((near) => {
+    const far = connect(Number(new URL(brokerUrl).port), '127.0.0.1')
+    near.pipe(far).pipe(near)
+    for (const socket of [near, far]) {
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => sockets.delete(socket))
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `mqtt://127.0.0.1:${port}`,
+    cut() {
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+const commit = (outbox: Outbox) =>
+  outbox.commit(({ seq }) => ({ topic: topics.verdict, payload: JSON.stringify({ seq, historical: false }) }))
+    .seq
+
+t.test('a broker killed in mid-stream costs no verdict', { skip, timeout: 60_000 }, async (t) => {
+  const mosquitto = await prepareMosquitto(t)
+  await mosquitto.start()
+  const listener = await listen(mosquitto.url, {
+    protocolVersion: 5,
+    clientId: 'scada',
+    clean: false,
+    properties: { sessionExpiryInterval: 3600 },
+  })
+  const { outbox, publisher } = makePublisher(t, mosquitto.url)
+  for (let kill = 0; kill < 3; kill++) {
+    for (let index = 0; index < 100; index++) {
+      commit(outbox)
+      publisher.wake()
+      if (index === 50) await mosquitto.kill()
+    }
+    await mosquitto.start()
+    await publisher.drained(soon())
+  }
+  const numbers = () => new Set(listener.json(topics.verdict).map(({ seq }) => Number(seq)))
+  await listener.until(() => numbers().size === 300)
+  t.same(
+    [...numbers()].sort((a, b) => a - b),
+    Array.from({ length: 300 }, (_, index) => index + 1),
+  )
+  t.ok(listener.json(topics.verdict).some(({ historical }) => historical === true))
+  await publisher.close({ topic: topics.status, payload: '{"state":"offline"}' }, soon())
+  outbox.close()
+  await listener.close()
+})
+
+t.test('MQTT 5: content type, number, expiry, correlation, and the last will', { skip }, async (t) => {
+  const mosquitto = await prepareMosquitto(t)
+  await mosquitto.start()
+  const listener = await listen(mosquitto.url, { protocolVersion: 5 })
+  const cable = await makeCable(t, mosquitto.url)
+  const { outbox, publisher } = makePublisher(t, cable.url)
+  publisher.retain({ topic: topics.status, payload: '{"state":"online"}' })
+  publisher.handle('trigger', async () => ({ triggerId: 'run-1' }))
+  await listener.until(() => listener.json(topics.status).length > 0)
+  const seq = commit(outbox)
+  publisher.offerPictures({
+    seq,
+    render: async () => [
+      {
+        topic: topics.heatmap(seq),
+        payload: Buffer.from('png'),
+        contentType: 'image/png',
+        properties: { seq: '1', triggerId: 'run-1' },
+      },
+    ],
+  })
+  await listener.until(() => listener.heard.some(({ topic }) => topic === topics.heatmap(seq)))
+  const propertiesOf = (topic: string) =>
+    listener.heard.find((each) => each.topic === topic)?.packet.properties
+  t.match(propertiesOf(topics.verdict), { contentType: 'application/json', userProperties: { seq: '1' } })
+  t.match(propertiesOf(topics.heatmap(seq)), {
+    contentType: 'image/png',
+    messageExpiryInterval: 60,
+    userProperties: { triggerId: 'run-1' },
+  })
+  await listener.client.publishAsync(topics.command('trigger'), '{}', {
+    qos: 1,
+    properties: { responseTopic: 'radar/answers', correlationData: Buffer.from('c-7') },
+  })
+  await listener.until(() => listener.json('radar/answers').length === 1)
+  t.match(listener.json('radar/answers')[0], { status: 'ok', data: { triggerId: 'run-1' } })
+  t.equal(String(propertiesOf('radar/answers')?.correlationData), 'c-7')
+
+  cable.cut()
+  await listener.until(() => listener.json(topics.status).some(({ reason }) => reason === 'connection-lost'))
+  await listener.until(() => listener.json(topics.status).at(-1)?.state === 'online')
+  t.pass('the last will was seen, and online again after the reconnect')
+  await publisher.close({ topic: topics.status, payload: '{"state":"offline"}' }, soon())
+  outbox.close()
+  await listener.close()
+})
+
+t.test('a verdict that the access list forbids stays in the outbox', { skip }, async (t) => {
+  const mosquitto = await prepareMosquitto(t, `acl_file ${join(t.testdirName, 'acl')}\n`)
+  await writeFile(join(t.testdirName, 'acl'), `topic readwrite ${topics.status}\n`, { mode: 0o600 })
+  await mosquitto.start()
+  const { outbox, publisher } = makePublisher(t, mosquitto.url)
+  commit(outbox)
+  await publisher.drained(AbortSignal.timeout(1000))
+  t.equal(outbox.stats().depth, 1)
+  t.ok(publisher.stats().refused > 0)
+  t.equal(publisher.stats().published, 0)
+  await publisher.close({ topic: topics.status, payload: '{"state":"offline"}' }, soon())
+  outbox.close()
+})
