@@ -1,5 +1,5 @@
 /** What a product category declares. One file per category under categories/. */
-import type { DefectKind } from './defect.ts'
+import type { Damage, DefectKind } from './defect.ts'
 import type { MatKind } from './mat.ts'
 import type { Random } from './random.ts'
 import type { Colour, Surfel } from './surfel.ts'
@@ -25,7 +25,7 @@ export interface Category {
 }
 
 /** Defects that only the category itself can paint. */
-export type Flaw = 'misprint' | 'missing-piece'
+export type Flaw = Exclude<DefectKind, Damage>
 
 /**
  * A part in its own coordinates, metres, y downwards as in the picture. Writes the surface at (x, y) and returns true,

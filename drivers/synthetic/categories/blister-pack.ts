@@ -2,7 +2,7 @@
 import type { Category } from '../category.ts'
 import { letter } from '../glyphs.ts'
 import { fractalNoise, valueNoise } from '../noise.ts'
-import { clamp, roundedBox, roundedEdge, segment, smoothstep } from '../shapes.ts'
+import { clamp, length, roundedBox, roundedEdge, segment, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const PITCH = 0.0168
@@ -33,6 +33,9 @@ export const blisterPack: Category = {
     const card = colour(0xdfe2e4)
     const tablet = colour(random.pick([0xf3efe6, 0xf1ece2, 0xf4f1ea]))
     const print = colour(0x1f4e8c)
+    const edge = colour(0xb5aea0)
+    const seam = colour(0x8c9298)
+    const torn = colour(0x7d8084)
     const brand = letter('VITAMIN D3')
     const scores = Array.from({ length: 10 }, () => {
       const turn = random.between(0, Math.PI)
@@ -46,7 +49,7 @@ export const blisterPack: Category = {
       const row = y < 0 ? 0 : 1
       const dx = x - column * PITCH
       const dy = y - (row - 0.5) * 0.0222
-      const radius = Math.hypot(dx, dy)
+      const radius = length(dx, dy)
       let height = NEST + 0.0006 - roundedEdge(-outline, 0.0004) + 0.00012 * creases(x * 130, y * 130)
       const knurl = Math.sin((x + y) * 3400) * Math.sin((x - y) * 3400)
       surfel.detailMetres = 0.00003 * knurl + 0.00006 * creases(x * 260, y * 260)
@@ -65,9 +68,9 @@ export const blisterPack: Category = {
         surfel.metalness = 0.8 * (1 - dome) + (empty ? 0.35 : 0) * dome
         surfel.roughness = empty ? 0.4 : 0.2
         surfel.detailMetres *= 1 - dome
-        if (empty) lay(surfel, colour(0x7d8084), 0.6 * dome)
+        if (empty) lay(surfel, torn, 0.6 * dome)
         else paintTablet(dx - seat.x, dy - seat.y, seat.turn)
-        lay(surfel, colour(0x8c9298), 0.5 * smoothstep(0.0006, 0.0002, Math.abs(radius - 0.0069)))
+        lay(surfel, seam, 0.5 * smoothstep(0.0006, 0.0002, Math.abs(radius - 0.0069)))
       }
       const misprinted = flaw === 'misprint'
       const inked = brand.inkAt((x + 0.0262) / 0.00072, (y + 0.0021) / 0.0006)
@@ -77,7 +80,7 @@ export const blisterPack: Category = {
       return true
 
       function paintTablet(tx: number, ty: number, turn: number): void {
-        const away = Math.hypot(tx, ty)
+        const away = length(tx, ty)
         const disc = smoothstep(0.0056, 0.0052, away)
         const line = segment(tx, ty, [
           -0.004 * Math.cos(turn),
@@ -88,7 +91,7 @@ export const blisterPack: Category = {
         lay(surfel, tablet, disc)
         lay(
           surfel,
-          colour(0xb5aea0),
+          edge,
           disc * (0.6 * smoothstep(0.0006, 0.0002, line) + 0.5 * smoothstep(0.0044, 0.0054, away)),
         )
         shadeBy(surfel, 1 + 0.03 * chalk(x * 2000, y * 2000))

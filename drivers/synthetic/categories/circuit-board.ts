@@ -2,7 +2,7 @@
 import type { Category } from '../category.ts'
 import { letter } from '../glyphs.ts'
 import { valueNoise } from '../noise.ts'
-import { box, roundedBox, roundedEdge, segment, smoothstep } from '../shapes.ts'
+import { box, length, roundedBox, roundedEdge, segment, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy, type Surfel } from '../surfel.ts'
 
 const BOARD = 0.0086
@@ -15,6 +15,9 @@ const gold = colour(0xd9b45a)
 const silk = colour(0xe9ebe6)
 const black = colour(0x26272a)
 const tin = colour(0xd4d6d8)
+const ivory = colour(0xe9e4d4)
+const stripeBlue = colour(0x2a3c6b)
+const dot = colour(0x55575a)
 
 /** A component's box: centre, half size, height over the board. Paints itself where it covers (dx, dy). */
 interface Component {
@@ -40,8 +43,8 @@ function chip(options: { x: number; y: number; half: number; pins: number; mark:
         surfel.roughness = 0.55
         surfel.metalness = 0
         lay(surfel, silk, 0.5 * mark.inkAt(dx / unit + mark.widthUnits / 2, dy / unit + 3.5))
-        const dimple = Math.hypot(dx + half * 0.74, dy - half * 0.74)
-        lay(surfel, colour(0x55575a), smoothstep(0.0007, 0.0005, dimple))
+        const dimple = length(dx + half * 0.74, dy - half * 0.74)
+        lay(surfel, dot, smoothstep(0.0007, 0.0005, dimple))
         return
       }
       const ax = Math.abs(dx)
@@ -67,7 +70,7 @@ function canister(options: { x: number; y: number; radius: number; turn: number 
     y: options.y,
     reach: radius,
     paint(dx, dy, surfel) {
-      const away = Math.hypot(dx, dy)
+      const away = length(dx, dy)
       if (away > radius) return
       surfel.heightMetres = BOARD + 0.0085 - roundedEdge(radius - away, 0.0008)
       lay(surfel, tin, 1)
@@ -75,7 +78,7 @@ function canister(options: { x: number; y: number; radius: number; turn: number 
       surfel.roughness = 0.38
       const stripe = dx * Math.cos(options.turn) + dy * Math.sin(options.turn)
       if (stripe > radius * 0.5) {
-        lay(surfel, colour(0x2a3c6b), 1)
+        lay(surfel, stripeBlue, 1)
         surfel.metalness = 0
       }
       const cross = Math.min(Math.abs(dx - dy), Math.abs(dx + dy))
@@ -95,7 +98,7 @@ function header(options: { x: number; y: number; pins: number }): Component {
     paint(dx, dy, surfel) {
       const shell = box(dx, dy, halfWidth, 0.0034)
       if (shell > 0) return
-      lay(surfel, colour(0xe9e4d4), 1)
+      lay(surfel, ivory, 1)
       surfel.metalness = 0
       surfel.roughness = 0.5
       surfel.heightMetres = BOARD + (shell > -0.0007 ? 0.0072 : 0.0028)
@@ -192,8 +195,8 @@ export const circuitBoard: Category = {
       [-0.017, 0.0135, 0, 0x2a2a2c],
       [0.037, -0.003, 0, 0xb08d5f],
     ].map(([x = 0, y = 0, upright = 0, tint = 0]) => passive({ x: x + slip(), y: y + slip(), upright, tint }))
-    const lost = random.integer(0, tall.length + small.length - 1)
-    const components = [...tall, ...small].filter((_, index) => flaw !== 'missing-piece' || index !== lost)
+    const lost = random.integer(0, tall.length - 1)
+    const components = [...tall.filter((_, index) => flaw !== 'missing-piece' || index !== lost), ...small]
     const title = letter('RADAR EDGE')
     const code = letter('REV 2')
     const silkX = 0.0002 * random.normal()
@@ -201,13 +204,15 @@ export const circuitBoard: Category = {
     const printed = flaw !== 'misprint'
     return (x, y, surfel) => {
       const outline = roundedBox(x, y, { halfWidth: HALF_WIDTH, halfHeight: HALF_HEIGHT, corner: 0.003 })
-      const mount = Math.hypot(Math.abs(x) - 0.041, Math.abs(y) - 0.027)
+      const mount = length(Math.abs(x) - 0.041, Math.abs(y) - 0.027)
       if (outline > 0 || mount < 0.0016) return false
       surfel.heightMetres = BOARD - roundedEdge(-outline, 0.0003)
       lay(surfel, mask, 1)
       shadeBy(surfel, 1 + 0.05 * weave(x * 1600, y * 1600))
       surfel.roughness = 0.4
       for (const trace of TRACES) {
+        // Most traces are nowhere near: a comparison is cheaper than a distance.
+        if (x < Math.min(trace[0], trace[2]) - 0.0006 || x > Math.max(trace[0], trace[2]) + 0.0006) continue
         const away = segment(x, y, trace)
         if (away > 0.0006) continue
         lay(surfel, copper, smoothstep(0.0005, 0.0003, away))

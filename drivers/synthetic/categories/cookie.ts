@@ -1,7 +1,7 @@
 /** A chocolate chip cookie. */
 import type { Category } from '../category.ts'
 import { fractalNoise } from '../noise.ts'
-import { bell, clamp, smoothstep } from '../shapes.ts'
+import { bell, clamp, length, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const RADIUS = 0.036
@@ -35,7 +35,7 @@ export const cookie: Category = {
       }
     })
     return (x, y, surfel) => {
-      const radius = Math.hypot(x, y)
+      const radius = length(x, y)
       const edge = RADIUS * (1 + 0.045 * rim((x / RADIUS) * 1.7, (y / RADIUS) * 1.7))
       if (radius > edge) return false
       const from = radius / edge
@@ -53,7 +53,7 @@ export const cookie: Category = {
         if (dx * dx + dy * dy > 0.00006) continue
         const along = dx * Math.cos(chip.lean) + dy * Math.sin(chip.lean)
         const aside = dy * Math.cos(chip.lean) - dx * Math.sin(chip.lean)
-        const away = Math.hypot(along, aside * 1.25) + 0.0004 * lumps(x * 500, y * 500)
+        const away = length(along, aside * 1.25) + 0.0004 * lumps(x * 500, y * 500)
         const share = smoothstep(chip.size * 1.06, chip.size * 0.9, away)
         if (share === 0) continue
         lay(surfel, chocolate, share)

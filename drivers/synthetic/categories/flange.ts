@@ -1,7 +1,7 @@
 /** A sand-cast aluminium bearing flange: rough skin, milled boss and pads, four bolt holes. */
 import type { Category } from '../category.ts'
 import { fractalNoise, valueNoise } from '../noise.ts'
-import { roundedBox, roundedEdge, segment, smoothstep } from '../shapes.ts'
+import { length, roundedBox, roundedEdge, segment, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const HOLE = 0.0305
@@ -22,10 +22,10 @@ export const flange: Category = {
     const milled = colour(0xc4c5c6)
     return (x, y, surfel) => {
       const outline = roundedBox(x, y, { halfWidth: 0.041, halfHeight: 0.041, corner: 0.014 })
-      const radius = Math.hypot(x, y)
+      const radius = length(x, y)
       const holeX = Math.abs(x) - HOLE
       const holeY = Math.abs(y) - HOLE
-      const toHole = Math.hypot(holeX, holeY)
+      const toHole = length(holeX, holeY)
       if (outline > 0 || toHole < 0.0042 || radius < 0.0122) return false
       const rib = Math.min(
         segment(Math.abs(x), Math.abs(y), [0.012, 0.012, 0.026, 0.026]),

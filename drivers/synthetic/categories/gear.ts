@@ -1,7 +1,7 @@
 /** A milled spur gear with hub, keyed bore and lightening holes. */
 import type { Category } from '../category.ts'
 import { fractalNoise, valueNoise } from '../noise.ts'
-import { box, roundedEdge, smoothstep } from '../shapes.ts'
+import { box, length, roundedEdge, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const TEETH = 24
@@ -39,7 +39,7 @@ export const gear: Category = {
     const grain = valueNoise(random.seed())
     const lostTooth = random.integer(0, TEETH - 1)
     return (x, y, surfel) => {
-      const radius = Math.hypot(x, y)
+      const radius = length(x, y)
       const angle = Math.atan2(y, x)
       let limit = toothRadius(angle)
       const tooth = Math.floor((angle * TEETH) / (2 * Math.PI) + 0.5 + TEETH) % TEETH
@@ -50,7 +50,7 @@ export const gear: Category = {
       // Five round windows in the web.
       const fifth = (2 * Math.PI) / 5
       const turn = angle - fifth * Math.round(angle / fifth)
-      const window = Math.hypot(radius * Math.cos(turn) - 0.0225, radius * Math.sin(turn)) - 0.0048
+      const window = length(radius * Math.cos(turn) - 0.0225, radius * Math.sin(turn)) - 0.0048
       if (window < 0) return false
       let height = 0.0085
       height += 0.0055 * smoothstep(0.0295, 0.0308, radius)

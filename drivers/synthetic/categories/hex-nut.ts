@@ -1,7 +1,7 @@
 /** A turned steel nut, M24-like: chamfered hexagon, threaded bore, washer face. */
 import type { Category } from '../category.ts'
 import { fractalNoise, valueNoise } from '../noise.ts'
-import { hexagon, roundedEdge, smoothstep } from '../shapes.ts'
+import { hexagon, length, roundedEdge, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const APOTHEM = 0.0235
@@ -24,7 +24,7 @@ export const hexNut: Category = {
     return (x, y, surfel) => {
       const outline = hexagon(x, y, APOTHEM)
       if (outline > 0) return false
-      const radius = Math.hypot(x, y)
+      const radius = length(x, y)
       const angle = Math.atan2(y, x)
       // The 30 degree chamfer cuts the six corners: a cone meets the flats in the nut's well-known arcs.
       const chamfer = Math.max(0, radius - APOTHEM * 0.97) * 0.6

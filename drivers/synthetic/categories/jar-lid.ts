@@ -2,7 +2,7 @@
 import type { Category } from '../category.ts'
 import { letter } from '../glyphs.ts'
 import { valueNoise } from '../noise.ts'
-import { roundedEdge, segment, smoothstep } from '../shapes.ts'
+import { length, roundedEdge, segment, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const RADIUS = 0.0345
@@ -22,6 +22,7 @@ export const jarLid: Category = {
     const fruit = colour(0xc4182c)
     const leaf = colour(0x3c7d2c)
     const gold = colour(0xc79a3b)
+    const seedGold = colour(0xf2cf6b)
     const dust = valueNoise(random.seed())
     const upper = letter('STRAWBERRY')
     const lower = letter('NET 340 G')
@@ -35,7 +36,7 @@ export const jarLid: Category = {
     const unit = 0.00072
     const textRadius = 0.0212
     return (x, y, surfel) => {
-      const radius = Math.hypot(x, y)
+      const radius = length(x, y)
       const angle = Math.atan2(y, x)
       const flutes = 0.00055 * Math.cos(angle * 60)
       if (radius > RADIUS + flutes * smoothstep(0.03, RADIUS, radius)) return false
@@ -49,7 +50,7 @@ export const jarLid: Category = {
       surfel.roughness = 0.33
       const printX = x - offsetX - (shifted ? 0.0034 : 0)
       const printY = y - offsetY - (shifted ? 0.0022 : 0)
-      const printRadius = Math.hypot(printX, printY)
+      const printRadius = length(printX, printY)
       const printAngle = Math.atan2(printY, printX)
       lay(surfel, ink, 0.95 * smoothstep(0.00045, 0.0003, Math.abs(printRadius - 0.0262)))
       lay(surfel, ink, 0.95 * smoothstep(0.0004, 0.00025, Math.abs(printRadius - 0.0162)))
@@ -67,12 +68,12 @@ export const jarLid: Category = {
       function paintStrawberry(u: number, v: number): void {
         // A heart that narrows downwards, with seeds in a diamond grid and five leaves on top.
         const width = 0.82 * Math.sqrt(Math.max(0, 1 - ((v + 0.1) / 1.05) ** 2)) * (1 - 0.33 * v)
-        const body = smoothstep(0.05, -0.03, Math.abs(u) - width)
+        const body = width > 0 ? smoothstep(0.05, -0.03, Math.abs(u) - width) : 0
         lay(surfel, fruit, body)
         const row = Math.round((v + 0.1) / 0.24)
         const seedX = u / 0.3 + (row & 1) * 0.5
-        const seed = Math.hypot((seedX - Math.round(seedX)) * 0.3, (v + 0.1 - row * 0.24) * 0.7)
-        lay(surfel, colour(0xf2cf6b), body * smoothstep(0.06, 0.035, seed))
+        const seed = length((seedX - Math.round(seedX)) * 0.3, (v + 0.1 - row * 0.24) * 0.7)
+        lay(surfel, seedGold, body * smoothstep(0.06, 0.035, seed))
         for (const [tipX, tipY] of LEAVES) {
           const away = segment(u, v, [0, -0.92, tipX, tipY])
           lay(surfel, leaf, smoothstep(0.15, 0.11, away))

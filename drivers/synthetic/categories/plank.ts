@@ -1,7 +1,7 @@
 /** A planed softwood board with grain and a knot or two. */
 import type { Category } from '../category.ts'
 import { fractalNoise } from '../noise.ts'
-import { bell, roundedBox, roundedEdge, smoothstep } from '../shapes.ts'
+import { bell, length, roundedBox, roundedEdge, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const TOP = 0.018
@@ -35,7 +35,7 @@ export const plank: Category = {
       for (const knot of knots) {
         const dx = (x - knot.x) * 0.7
         const dy = y - knot.y
-        const away = Math.hypot(dx, dy)
+        const away = length(dx, dy)
         // Grain bends round a knot.
         across += Math.sign(dy || 1) * knot.size * 1.3 * bell(away, knot.size * 1.8)
         knotShare = Math.max(knotShare, smoothstep(knot.size * 1.15, knot.size * 0.8, away))

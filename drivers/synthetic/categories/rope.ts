@@ -1,7 +1,7 @@
 /** A flat coil of three-strand sisal rope. */
 import type { Category } from '../category.ts'
 import { fractalNoise } from '../noise.ts'
-import { clamp, smoothstep } from '../shapes.ts'
+import { clamp, length, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const PITCH = 0.0096
@@ -25,7 +25,7 @@ export const rope: Category = {
     const start = random.between(0, 1)
     const lay0 = random.between(0, 1)
     return (x, y, surfel) => {
-      const radius = Math.hypot(x, y) + 0.0004 * slack(x * 45, y * 45)
+      const radius = length(x, y) + 0.0004 * slack(x * 45, y * 45)
       const turn = Math.atan2(y, x) / (2 * Math.PI) + 0.5
       // Archimedes' spiral: the rope's middle runs at (turns + 0.5) pitches from the centre.
       const winding = clamp(Math.round(radius / PITCH - turn - 0.5), -1, 9)
@@ -34,7 +34,7 @@ export const rope: Category = {
       const isTip = winding + turn !== turns
       const aside = radius - (turns + 0.5) * PITCH
       const beyond = isTip ? (winding + turn - turns) * 2 * Math.PI * radius : 0
-      const across = Math.hypot(aside, beyond) / (THICKNESS / 2)
+      const across = length(aside, beyond) / (THICKNESS / 2)
       if (across > 1) return false
       const along = Math.PI * PITCH * turns * (turns + 1) + start
       // Strands run round the rope: the angle round its axis adds to the phase along it.

@@ -1,7 +1,7 @@
 /** A ripe tomato with its calyx, seen from the stem. */
 import type { Category } from '../category.ts'
 import { fractalNoise } from '../noise.ts'
-import { clamp, smoothstep } from '../shapes.ts'
+import { clamp, length, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const RADIUS = 0.031
@@ -22,6 +22,7 @@ export const tomato: Category = {
     const young = colour(0xd8742a)
     const green = colour(0x4d7a2c)
     const greenDark = colour(0x2f5420)
+    const cut = colour(0xa8a55e)
     const lobes = random.integer(4, 6)
     const lobeTurn = random.between(0, 6.28)
     const lobeDepth = random.between(0.012, 0.03)
@@ -34,7 +35,7 @@ export const tomato: Category = {
     }))
     const stemTurn = random.between(0, 6.28)
     return (x, y, surfel) => {
-      const radius = Math.hypot(x, y)
+      const radius = length(x, y)
       const angle = Math.atan2(y, x)
       const outline =
         RADIUS * (1 + lobeDepth * Math.cos(lobes * angle + lobeTurn) + 0.018 * blush(x * 30, y * 30))
@@ -68,10 +69,10 @@ export const tomato: Category = {
         height += leaf * (0.001 + 0.001 * (1 - aside / half))
         surfel.roughness = 0.24 + 0.5 * leaf
       }
-      const stem = Math.hypot(x - 0.0008 * Math.cos(stemTurn), y - 0.0008 * Math.sin(stemTurn))
+      const stem = length(x - 0.0008 * Math.cos(stemTurn), y - 0.0008 * Math.sin(stemTurn))
       if (stem < 0.0034) {
         const peg = smoothstep(0.0034, 0.0024, stem)
-        lay(surfel, stem < 0.0017 ? colour(0xa8a55e) : greenDark, peg)
+        lay(surfel, stem < 0.0017 ? cut : greenDark, peg)
         height += 0.0045 * peg
         surfel.roughness = 0.8
       }

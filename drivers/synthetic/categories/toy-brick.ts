@@ -1,7 +1,7 @@
 /** A moulded toy brick with two rows of four studs. */
 import type { Category } from '../category.ts'
 import { valueNoise } from '../noise.ts'
-import { roundedBox, roundedEdge, smoothstep } from '../shapes.ts'
+import { length, roundedBox, roundedEdge, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const PITCH = 0.016
@@ -20,6 +20,7 @@ export const toyBrick: Category = {
     const plastic = colour(random.pick([0xc4161c, 0xbf1a1e, 0xca1a1a]))
     const dust = valueNoise(random.seed())
     const swirl = valueNoise(random.seed())
+    const scarred = colour(0xe58f88)
     // Drawn also for good parts: a flaw may not shift later choices.
     const lostColumn = random.integer(0, 3)
     const lostRow = random.integer(0, 1)
@@ -36,12 +37,12 @@ export const toyBrick: Category = {
       surfel.heightMetres = TOP - roundedEdge(-outline, 0.0008)
       const column = Math.min(3, Math.max(0, Math.floor(x / PITCH + 2)))
       const row = y < 0 ? 0 : 1
-      const radius = Math.hypot(x - (column - 1.5) * PITCH, y - (row - 0.5) * PITCH)
+      const radius = length(x - (column - 1.5) * PITCH, y - (row - 0.5) * PITCH)
       const lost = flaw === 'missing-piece' && column === lostColumn && row === lostRow
       if (lost) {
         // The stud has snapped off: a pale, rough scar with a hollow in it.
         const scar = smoothstep(STUD, STUD - 0.0005, radius)
-        lay(surfel, colour(0xe58f88), 0.8 * scar)
+        lay(surfel, scarred, 0.8 * scar)
         surfel.heightMetres -= 0.0008 * scar
         surfel.roughness = 0.3 + 0.5 * scar
       } else if (radius < STUD) {

@@ -2,7 +2,7 @@
 import type { Category } from '../category.ts'
 import { letter } from '../glyphs.ts'
 import { fractalNoise } from '../noise.ts'
-import { smoothstep } from '../shapes.ts'
+import { length, smoothstep } from '../shapes.ts'
 import { colour, lay, shadeBy } from '../surfel.ts'
 
 const OUTER = 0.05
@@ -23,11 +23,13 @@ export const tyre: Category = {
     const rubber = colour(random.pick([0x2b2b2c, 0x2e2d2d, 0x29292b]))
     const brand = letter('RADAR EDGE')
     const size = letter('100-50 R')
+    const torn = colour(0x8a8378)
+    const worn = colour(0x6b6862)
     const unit = 0.00088
     const lineRadius = 0.0332
     const lostBlock = random.integer(0, BLOCKS - 1)
     return (x, y, surfel) => {
-      const radius = Math.hypot(x, y)
+      const radius = length(x, y)
       const angle = Math.atan2(y, x)
       const place = (angle / (2 * Math.PI) + 0.5) * BLOCKS
       const phase = Math.abs(place - Math.floor(place) - 0.5) * 2
@@ -52,8 +54,8 @@ export const tyre: Category = {
       surfel.heightMetres = height + 0.0005 * raised
       surfel.detailMetres = 0.00004 * rough(x * 1100, y * 1100)
       lay(surfel, rubber, 1)
-      lay(surfel, colour(0x6b6862), 0.25 * raised + 0.07 * (1 + bloom(x * 90, y * 90)))
-      if (lost && shoulder > 0.5 && block > 0.5) lay(surfel, colour(0x8a8378), 0.8)
+      lay(surfel, worn, 0.25 * raised + 0.07 * (1 + bloom(x * 90, y * 90)))
+      if (lost && shoulder > 0.5 && block > 0.5) lay(surfel, torn, 0.8)
       shadeBy(surfel, 1 + 0.1 * rough(x * 400, y * 400))
       surfel.roughness = 0.55
       return true
