@@ -22,7 +22,10 @@ export function farthestPointsPlain(pointsMetres: Float32Array, count: number): 
   return picks
 }
 
-/** Indices of the `neighbours` nearest points of each centre, ascending, ties to the lowest index: `centres * neighbours`. */
+/**
+ * Indices of the `neighbours` nearest points of each centre, ascending, ties to the lowest index: `centres * neighbours`.
+ * The cloud has at least that many points.
+ */
 export function nearestPointsPlain(
   pointsMetres: Float32Array,
   centreIndices: Uint32Array,
@@ -30,14 +33,22 @@ export function nearestPointsPlain(
 ): Uint32Array {
   const total = pointsMetres.length / 3
   const nearest = new Uint32Array(centreIndices.length * neighbours)
-  const distances = new Float64Array(total)
+  const squares = new Float64Array(neighbours)
   for (let g = 0; g < centreIndices.length; g++) {
-    for (let i = 0; i < total; i++) distances[i] = squaredDistance(pointsMetres, i, centreIndices[g]!)
-    const limit = distances.slice().sort()[neighbours - 1]!
-    const within: number[] = []
-    for (let i = 0; i < total; i++) if (distances[i]! <= limit) within.push(i)
-    within.sort((a, b) => distances[a]! - distances[b]! || a - b)
-    nearest.set(within.slice(0, neighbours), g * neighbours)
+    const row = nearest.subarray(g * neighbours, (g + 1) * neighbours)
+    squares.fill(Infinity)
+    for (let i = 0; i < total; i++) {
+      const square = squaredDistance(pointsMetres, i, centreIndices[g]!)
+      if (square >= squares[neighbours - 1]!) continue
+      // Behind its equals: they have lower indices.
+      let place = neighbours - 1
+      for (; place > 0 && squares[place - 1]! > square; place--) {
+        squares[place] = squares[place - 1]!
+        row[place] = row[place - 1]!
+      }
+      squares[place] = square
+      row[place] = i
+    }
   }
   return nearest
 }
