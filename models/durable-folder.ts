@@ -24,9 +24,10 @@ export async function writeFolder(
   await flushFolder(partial, fileSystem)
   await fileSystem.rename(partial, folder)
   // Every folder that was made on the way has its name in the one above it.
+  const highest = path.dirname(firstCreated)
   for (let above = path.dirname(folder); ; above = path.dirname(above)) {
     await flushFolder(above, fileSystem)
-    if (!path.relative(above, firstCreated).includes(path.sep)) return
+    if (above === highest) return
   }
 }
 

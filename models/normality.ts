@@ -90,5 +90,5 @@ function tailScale(sorted: Float64Array): number {
   let excess = 0
   for (let i = sorted.length - above; i < sorted.length; i++) excess += sorted[i]! - base
   // Equal distances leave no scale to measure; the distance's own size is the only other one there is.
-  return excess > 0 ? excess / above : Math.max(1e-3 * Math.abs(base), 1e-9)
+  return Math.max(excess / Math.max(1, above), 1e-4 * Math.abs(base), 1e-9)
 }

@@ -1,0 +1,103 @@
+import t from 'tap'
+import fc from 'fast-check'
+import { selectCoreset } from '../../models/coreset.ts'
+import { seededRandom } from '../../models/random.ts'
+
+function randomRows(rows: number, width: number, seed: number): Float32Array {
+  const random = seededRandom(seed)
+  return Float32Array.from({ length: rows * width }, () => random())
+}
+
+function distance(values: Float32Array, width: number, a: number, b: number): number {
+  let sum = 0
+  for (let i = 0; i < width; i++) sum += (values[a * width + i]! - values[b * width + i]!) ** 2
+  return Math.sqrt(sum)
+}
+
+function radiusPlain(values: Float32Array, width: number, selected: Int32Array): number {
+  let radius = 0
+  for (let row = 0; row < values.length / width; row++) {
+    let nearest = Infinity
+    for (const centre of selected) nearest = Math.min(nearest, distance(values, width, row, centre))
+    radius = Math.max(radius, nearest)
+  }
+  return radius
+}
+
+/** k-centre greedy without any shortcut, from a given first row. */
+function greedyPlain(values: Float32Array, width: number, count: number, first: number): number[] {
+  const selected = [first]
+  while (selected.length < count) {
+    let farthest = 0
+    let farthestDistance = -1
+    for (let row = 0; row < values.length / width; row++) {
+      const nearest = Math.min(...selected.map((centre) => distance(values, width, row, centre)))
+      if (nearest > farthestDistance) {
+        farthestDistance = nearest
+        farthest = row
+      }
+    }
+    selected.push(farthest)
+  }
+  return selected
+}
+
+t.test('without projection the choice is that of the plain greedy loop', async (t) => {
+  for (const seed of [1, 2, 3]) {
+    const values = randomRows(150, 9, seed)
+    const { selected } = await selectCoreset(values, { width: 9, count: 40, projectedWidth: 9, seed })
+    t.same([...selected], greedyPlain(values, 9, 40, selected[0]!))
+  }
+})
+
+t.test('the covering radius is exact in the original space, projected or not', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer(),
+      fc.integer({ min: 1, max: 30 }),
+      fc.integer({ min: 2, max: 12 }),
+      async (seed, count, projectedWidth) => {
+        const values = randomRows(80, 12, seed)
+        const { selected, coveringRadius } = await selectCoreset(values, {
+          width: 12,
+          count,
+          projectedWidth,
+          seed,
+        })
+        return (
+          Math.abs(coveringRadius - radiusPlain(values, 12, selected)) < 1e-9 &&
+          new Set(selected).size === count
+        )
+      },
+    ),
+    { numRuns: 60 },
+  )
+  t.pass()
+})
+
+t.test('the same seed chooses the same rows', async (t) => {
+  const values = randomRows(300, 16, 1)
+  const options = { width: 16, count: 50, projectedWidth: 8, seed: 5 }
+  t.same(await selectCoreset(values, options), await selectCoreset(values, options))
+  t.notSame(await selectCoreset(values, options), await selectCoreset(values, { ...options, seed: 6 }))
+})
+
+t.test('duplicates are chosen once, and a budget for all rows takes all', async (t) => {
+  const twice = Float32Array.from([1, 2, 1, 2, 3, 4, 3, 4, 1, 2])
+  const chosen = await selectCoreset(twice, { width: 2, count: 4, projectedWidth: 2, seed: 1 })
+  t.equal(chosen.selected.length, 2)
+  t.equal(chosen.coveringRadius, 0)
+  const all = await selectCoreset(twice, { width: 2, count: 9, projectedWidth: 2, seed: 1 })
+  t.same([...all.selected], [0, 1, 2, 3, 4])
+  t.equal(all.coveringRadius, 0)
+})
+
+t.test('progress is told, and an abort ends the work with its reason', async (t) => {
+  const values = randomRows(500, 4, 1)
+  const seen: number[] = []
+  const options = { width: 4, count: 200, projectedWidth: 4, seed: 1 }
+  await selectCoreset(values, { ...options, onProgress: (chosen) => seen.push(chosen) })
+  t.same(seen, [64, 128, 192, 200])
+  const reason = new Error('enough')
+  await t.rejects(selectCoreset(values, { ...options, signal: AbortSignal.abort(reason) }), reason)
+})

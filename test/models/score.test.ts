@@ -1,0 +1,80 @@
+import t from 'tap'
+import fc from 'fast-check'
+import { readFile } from 'node:fs/promises'
+import { makeBank } from '../../models/bank.ts'
+import { openSearch } from '../../models/nearest.ts'
+import { farthestPatch, imageScore, reweighted } from '../../models/score.ts'
+
+const search = await openSearch({ threads: 1 })
+t.teardown(() => search.release())
+
+const { imageScore: golden } = JSON.parse(
+  await readFile(new URL('../fixtures/decision/golden.json', import.meta.url), 'utf8'),
+) as { imageScore: { width: number; cases: { bank: number[]; seedPatch: number[]; score: number }[] } }
+
+async function scoreOf(
+  bankValues: number[],
+  patches: number[],
+  width: number,
+  voters = [1],
+): Promise<number> {
+  const bank = makeBank(width, Float32Array.from(bankValues))
+  const queries = Float32Array.from(patches)
+  const neighbours = await search.nearest({ queries, width, bank, k: 1 })
+  return imageScore({ queries, width, bank, neighbours, voters: Uint8Array.from(voters), search })
+}
+
+t.test("the score is M3DM's formula, written out with torch", async (t) => {
+  for (const { bank, seedPatch, score } of golden.cases) {
+    const found = await scoreOf(bank, seedPatch, golden.width)
+    t.ok(Math.abs(found - score) < 1e-5 * score, `${found} for ${score}`)
+  }
+})
+
+t.test('only voting patches can be the farthest; when none votes, all do', async (t) => {
+  const distances = Float32Array.from([1, 9, 5, 5])
+  t.equal(farthestPatch(distances, Uint8Array.of(1, 1, 1, 1)), 1)
+  t.equal(farthestPatch(distances, Uint8Array.of(1, 0, 1, 1)), 2, 'the first of equals')
+  t.equal(farthestPatch(distances, Uint8Array.of(0, 0, 0, 0)), 1)
+})
+
+t.test('the weight stays in [0.5, 1) however far the patch and however small the bank', async (t) => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 1e-6, max: 1e4, noNaN: true }),
+      fc.array(fc.double({ min: 0, max: 40, noNaN: true }), { maxLength: 2 }),
+      fc.integer({ min: 4, max: 4096 }),
+      (nearest, extra, width) => {
+        const beside = extra.map((more) => nearest + more)
+        const weight = reweighted(nearest, beside, width) / nearest
+        return weight >= 0.5 - 1e-12 && weight < 1
+      },
+    ),
+  )
+  t.equal(reweighted(1e6, [1e30, 1e30], 4), 1e6, 'beyond the range of exp the weight is 1, not NaN')
+  t.equal(reweighted(0, [0, 0], 4), 0)
+})
+
+t.test('banks of one, two and three rows give a score, and duplicates do not upset it', async (t) => {
+  t.equal(await scoreOf([0, 0], [3, 4], 2), 2.5)
+  t.ok((await scoreOf([0, 0, 1, 0], [3, 4], 2)) >= 2.2)
+  t.ok((await scoreOf([0, 0, 1, 0, 0, 1], [3, 4], 2)) > 0)
+  t.equal(await scoreOf([0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [3, 4], 2), 2.5, 'five rows on one spot')
+})
+
+t.test('excluded rows take no part in the re-weighting', async (t) => {
+  const bank = makeBank(1, Float32Array.from([0, 1, 50, 60]))
+  const queries = Float32Array.of(100)
+  const exclude = Uint8Array.of(0, 0, 1, 1)
+  const neighbours = await search.nearest({ queries, width: 1, bank, k: 1, exclude })
+  const found = await imageScore({
+    queries,
+    width: 1,
+    bank,
+    neighbours,
+    voters: Uint8Array.of(1),
+    search,
+    exclude,
+  })
+  t.equal(found, reweighted(99, [100], 1))
+})
