@@ -1,6 +1,6 @@
 /** Sample in, features out: the one way that teaching, inspecting and measuring share. */
 import type { Plane } from '../calibration/plane.ts'
-import type { Absence, Sample } from '../drivers/sample.ts'
+import type { Sample } from '../drivers/sample.ts'
 import { admitFrames } from './admit.ts'
 import type { Bundle } from './bundle.ts'
 import { encode } from './encoder.ts'
@@ -22,13 +22,14 @@ export interface Extracted {
   readonly condition: Exclude<Sample['condition'], 'none'>
   readonly input: ModelInput
   readonly features: Features
+  readonly absent: Sample['absent']
   /** Frame pixels per pixel of `input.placement`'s frame. */
   readonly step: number
 }
 
 export interface NothingExtracted {
   readonly condition: 'none'
-  readonly absent: { readonly rgb?: Absence; readonly xyz?: Absence }
+  readonly absent: Sample['absent']
   readonly flags: readonly string[]
 }
 
@@ -40,7 +41,8 @@ export async function extractFeatures(
   clock.enter('preprocess')
   const reduced = await reduceSample(admitFrames(sample))
   const input = preprocess(reduced.sample, { input: bundle.manifest.input, seed, ...(plane && { plane }) })
-  if (input.condition === 'none') return input
+  const absent = { ...reduced.sample.absent, ...input.absent }
+  if (input.condition === 'none') return { ...input, absent }
   const features = await encode(input, bundle, clock)
-  return { condition: input.condition, input, features, step: reduced.step }
+  return { condition: input.condition, input, features, absent, step: reduced.step }
 }

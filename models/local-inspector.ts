@@ -85,13 +85,13 @@ export class LocalInspector implements HostedInspector {
           flags,
         }
       }
-      const { input, features, step } = extracted
+      const { input, features, absent, step } = extracted
       clock.enter('judge')
       const judged = await judge(features, repository, search)
       const inspection: Inspection = {
         kind: 'decided',
         ...judged,
-        absent: { ...sample.absent, ...input.absent },
+        absent,
         placement: input.placement,
         regions: hotRegions(judged.map, input.placement),
         flags: input.flags,
