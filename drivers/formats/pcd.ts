@@ -1,9 +1,11 @@
 /** PCD point clouds (Point Cloud Library's format, versions .5 to 0.7): ascii, binary and binary_compressed, when organised. */
+import { setImmediate } from 'node:timers/promises'
 import { FormatError } from './format-error.ts'
 import { decompressLzf, LZF_LARGEST_RATIO } from './lzf.ts'
 import {
   checkGrid,
   metresPerCount,
+  POINTS_PER_TURN,
   toPointMap,
   type Grid,
   type PointMap,
@@ -48,7 +50,8 @@ export async function readPcd(
     options,
   )
   const count = grid.width * grid.height
-  if (header.data === 'ascii') return toPointMap(file, grid, readAscii({ file, bytes, header, count, scale }))
+  if (header.data === 'ascii')
+    return toPointMap(file, grid, await readAscii({ file, bytes, header, count, scale }))
 
   const body =
     header.data === 'binary'
@@ -175,7 +178,7 @@ interface AsciiBody {
   readonly scale: number
 }
 
-function readAscii({ file, bytes, header, count, scale }: AsciiBody): Float32Array {
+async function readAscii({ file, bytes, header, count, scale }: AsciiBody): Promise<Float32Array> {
   const wordsPerLine = header.fields.reduce((sum, field) => sum + field.count, 0)
   // Two bytes are the least that a number takes: a short file is refused before the map is allocated.
   truncatedIf(
@@ -210,7 +213,7 @@ function readAscii({ file, bytes, header, count, scale }: AsciiBody): Float32Arr
     for (let axis = 0; axis < 3; axis++) {
       pointsMetres[p * 3 + axis] = parseCoordinate(where, words[columns[axis]!]!) * scale
     }
-    p++
+    if (++p % POINTS_PER_TURN === 0) await setImmediate()
   }
   return pointsMetres
 }

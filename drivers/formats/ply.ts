@@ -3,11 +3,13 @@
  * order, the caller, `obj_info num_cols` / `num_rows` (Stanford range scans), or `comment width` / `comment height`.
  * A `range_grid` element, if there, says which vertex each pixel has; otherwise the vertices are the grid, row by row.
  */
+import { setImmediate } from 'node:timers/promises'
 import { FormatError } from './format-error.ts'
 import { limitsOf } from './limits.ts'
 import {
   checkGrid,
   metresPerCount,
+  POINTS_PER_TURN,
   toPointMap,
   type Grid,
   type PointMap,
@@ -46,8 +48,8 @@ export async function readPly(
   let vertexOfPixel: Int32Array | undefined
   for (const element of header.elements) {
     if (element === vertex) {
-      vertices = readVertices(rows, vertex, { indices: axes.map((axis) => axis.index), scale })
-    } else if (element === rangeGrid) vertexOfPixel = readRangeGrid(file, rows, rangeGrid, vertex.count)
+      vertices = await readVertices(rows, vertex, { indices: axes.map((axis) => axis.index), scale })
+    } else if (element === rangeGrid) vertexOfPixel = await readRangeGrid(file, rows, rangeGrid, vertex.count)
     else rows.skip(element)
     // What follows the last element that we need is not read: faces do not matter to a map.
     if (vertices.length > 0 && (rangeGrid === undefined || vertexOfPixel !== undefined)) break
@@ -94,14 +96,15 @@ function gridOf({ file, header, vertex, rangeGrid, options }: GridRequest): Grid
   return grid
 }
 
-function readVertices(
+async function readVertices(
   rows: RowSource,
   vertex: PlyElement,
   { indices, scale }: { indices: readonly number[]; scale: number },
-): Float32Array<ArrayBuffer> {
+): Promise<Float32Array<ArrayBuffer>> {
   const points = new Float32Array(vertex.count * 3)
   const row: Row = []
   for (let i = 0; i < vertex.count; i++) {
+    if (i % POINTS_PER_TURN === 0) await setImmediate()
     rows.read(vertex, row)
     for (let axis = 0; axis < 3; axis++) points[i * 3 + axis] = Number(row[indices[axis]!]) * scale
   }
@@ -109,11 +112,17 @@ function readVertices(
 }
 
 /** Per pixel the index of its vertex, or -1. */
-function readRangeGrid(file: string, rows: RowSource, element: PlyElement, vertices: number): Int32Array {
+async function readRangeGrid(
+  file: string,
+  rows: RowSource,
+  element: PlyElement,
+  vertices: number,
+): Promise<Int32Array> {
   const at = element.properties.findIndex((property) => property.listCount !== undefined)
   const vertexOfPixel = new Int32Array(element.count).fill(-1)
   const row: Row = []
   for (let i = 0; i < element.count; i++) {
+    if (i % POINTS_PER_TURN === 0) await setImmediate()
     rows.read(element, row)
     const list = row[at]
     if (

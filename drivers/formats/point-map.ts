@@ -28,6 +28,9 @@ export interface Grid {
 /** Above this median |z| the numbers are not metres to a part under an inspection camera (numerics 10). */
 const LARGEST_MEDIAN_DEPTH_METRES = 20
 
+/** Points that a parser handles before it lets the event loop go on: about 5 ms of ascii on an x86-64 core of 2023. */
+export const POINTS_PER_TURN = 8192
+
 /** Refuses a size that is no grid or beyond the limits. Call it before anything of that size is allocated. */
 export function checkGrid(file: string, { width, height }: Grid, options: PointMapOptions): void {
   const { maxPixels } = limitsOf(options.limits)

@@ -2,12 +2,19 @@
  * TIFF point maps: three channels of float16/32/64 (or of integers, given their step), strips or tiles, interleaved or planar,
  * either byte order, BigTIFF; none, deflate, LZW, PackBits; both predictors. TIFF 6.0 and Adobe's technical note 3.
  *
- * Our own reader, because no library at hand passes: geotiff 3 fails on big-endian files with many strips and can loop
- * for ever on damaged LZW, and libvips (sharp) refuses float16 and float64. Here every block is bounded before it is decoded.
+ * Our own reader, because no library at hand passes, measured: geotiff 3.0 fails on big-endian files with 400 strips, and 5 KB of
+ * damaged LZW make it loop until the heap is full; libvips 8.18 (sharp) refuses float64. Here every block is bounded before it is decoded.
  */
 import { FormatError } from './format-error.ts'
 import { halfToNumber } from './half-float.ts'
-import { checkGrid, metresPerCount, toPointMap, type PointMap, type PointMapOptions } from './point-map.ts'
+import {
+  checkGrid,
+  metresPerCount,
+  toPointMap,
+  type Grid,
+  type PointMap,
+  type PointMapOptions,
+} from './point-map.ts'
 import { limitsOf } from './limits.ts'
 import {
   decompressBlock,
@@ -53,32 +60,85 @@ export async function readTiff(
   return toPointMap(file, layout, pointsMetres)
 }
 
-function readLayout(file: string, directory: TiffDirectory, options: PointMapOptions): Layout {
+interface Tags {
+  /** The tag's first value; refused when it is missing and no fallback is given. */
+  one(tag: TiffTag, fallback?: number): number
+  /** The same, and refused when it is not among `allowed`, of which the first is TIFF's default. */
+  among(tag: TiffTag, allowed: readonly [number, ...number[]]): number
+  /** The one value that all channels share. */
+  shared(tag: TiffTag, fallback: number): number
+}
+
+function tagsOf(file: string, directory: TiffDirectory): Tags {
   const one = (tag: TiffTag, fallback?: number): number => {
     const value = directory.values(tag)?.[0] ?? fallback
     if (value === undefined) throw new FormatError('FORMAT_UNREADABLE', `${file}: tag ${tag} is missing`)
     return value
   }
-  const expect = (tag: TiffTag, allowed: readonly number[], fallback: number): number => {
-    const value = one(tag, fallback)
-    if (allowed.includes(value)) return value
-    throw new FormatError(
-      'FORMAT_UNSUPPORTED',
-      `${file}: ${tag} ${value}, expected one of ${allowed.join(', ')}`,
-    )
+  return {
+    one,
+    among(tag, allowed) {
+      const value = one(tag, allowed[0])
+      if (allowed.includes(value)) return value
+      throw new FormatError(
+        'FORMAT_UNSUPPORTED',
+        `${file}: ${tag} ${value}, expected one of ${allowed.join(', ')}`,
+      )
+    },
+    shared(tag, fallback) {
+      const values = directory.values(tag) ?? [fallback]
+      const first = one(tag, fallback)
+      if (values.every((value) => value === first)) return first
+      throw new FormatError(
+        'FORMAT_UNSUPPORTED',
+        `${file}: ${tag} ${values.slice(0, 8).join(', ')}, expected all alike`,
+      )
+    },
   }
+}
 
-  const size = { width: one('width'), height: one('height') }
-  const samplesPerPixel = one('samplesPerPixel', 1)
-  if (samplesPerPixel !== 3) {
-    const hint = samplesPerPixel === 1 ? '; a depth map needs the camera to become points' : ''
+function readLayout(file: string, directory: TiffDirectory, options: PointMapOptions): Layout {
+  const tags = tagsOf(file, directory)
+  const size = { width: tags.one('width'), height: tags.one('height') }
+  const sampleType = readSampleType(file, tags)
+  checkGrid(file, size, options)
+  if (directory.hasNextPage) {
+    throw new FormatError('FORMAT_UNSUPPORTED', `${file}: has more than one page, expected one map`)
+  }
+  // Black is zero or RGB: what writers choose for three channels of numbers.
+  tags.among('photometric', [1, 2])
+  tags.among('orientation', [1])
+  tags.among('fillOrder', [1])
+  const compression = tags.one('compression', 1)
+  if (TIFF_COMPRESSIONS[compression] === undefined) {
+    const known = [...new Set(Object.values(TIFF_COMPRESSIONS))].join(', ')
     throw new FormatError(
       'FORMAT_UNSUPPORTED',
-      `${file}: ${samplesPerPixel} channels, expected 3 (x, y, z)${hint}`,
+      `${file}: compression ${compression}, expected one of ${known}`,
     )
   }
-  const sampleFormat = same(file, 'sampleFormat', directory.values('sampleFormat') ?? [1])
-  const bitsPerSample = same(file, 'bitsPerSample', directory.values('bitsPerSample') ?? [1])
+  const tiled = directory.values('tileWidth') !== undefined
+  return {
+    ...size,
+    ...sampleType,
+    ...readBlocks(file, { tags, size, tiled, maxPixels: limitsOf(options.limits).maxPixels }),
+    tiled,
+    compression,
+    planar: tags.among('planarConfiguration', [1, 2]) === 2,
+    predictor: tags.among('predictor', sampleType.sampleFormat === 3 ? [1, 2, 3] : [1, 2]),
+    offsets: directory.values(tiled ? 'tileOffsets' : 'stripOffsets') ?? [],
+    byteCounts: directory.values(tiled ? 'tileByteCounts' : 'stripByteCounts') ?? [],
+  }
+}
+
+function readSampleType(file: string, tags: Tags): Pick<Layout, 'sampleFormat' | 'bitsPerSample'> {
+  const channels = tags.one('samplesPerPixel', 1)
+  if (channels !== 3) {
+    const hint = channels === 1 ? '; a depth map needs the camera to become points' : ''
+    throw new FormatError('FORMAT_UNSUPPORTED', `${file}: ${channels} channels, expected 3 (x, y, z)${hint}`)
+  }
+  const sampleFormat = tags.shared('sampleFormat', 1)
+  const bitsPerSample = tags.shared('bitsPerSample', 1)
   const wanted = sampleFormat === 3 ? [16, 32, 64] : [16, 32]
   if (![1, 2, 3].includes(sampleFormat) || !wanted.includes(bitsPerSample)) {
     throw new FormatError(
@@ -87,62 +147,33 @@ function readLayout(file: string, directory: TiffDirectory, options: PointMapOpt
         '(format 3) or integers of 16 or 32 bits (format 1, 2)',
     )
   }
-  checkGrid(file, size, options)
-  if (directory.hasNextPage) {
-    throw new FormatError('FORMAT_UNSUPPORTED', `${file}: has more than one page, expected one map`)
-  }
-  expect('photometric', [1, 2], 1)
-  expect('orientation', [1], 1)
-  expect('fillOrder', [1], 1)
-  const compression = one('compression', 1)
-  if (TIFF_COMPRESSIONS[compression] === undefined) {
-    const known = [...new Set(Object.values(TIFF_COMPRESSIONS))].join(', ')
-    throw new FormatError(
-      'FORMAT_UNSUPPORTED',
-      `${file}: compression ${compression}, expected one of ${known}`,
-    )
-  }
-
-  const tiled = directory.values('tileWidth') !== undefined
-  const blockWidth = tiled ? one('tileWidth') : size.width
-  const blockHeight = tiled ? one('tileHeight') : Math.min(one('rowsPerStrip', size.height), size.height)
-  if (blockWidth < 1 || blockHeight < 1) {
-    throw new FormatError('FORMAT_UNREADABLE', `${file}: blocks of ${blockWidth} x ${blockHeight} pixels`)
-  }
-  const blocksAcross = Math.ceil(size.width / blockWidth)
-  const blocksDown = Math.ceil(size.height / blockHeight)
-  const { maxPixels } = limitsOf(options.limits)
-  // Padding counts: a tile far larger than the picture would otherwise be a bomb in a small file.
-  if (blockWidth * blockHeight * blocksAcross * blocksDown > maxPixels) {
-    throw new FormatError(
-      'FORMAT_TOO_LARGE',
-      `${file}: blocks of ${blockWidth} x ${blockHeight} for ${size.width} x ${size.height}`,
-    )
-  }
-  return {
-    ...size,
-    blockWidth,
-    blockHeight,
-    blocksAcross,
-    blocksDown,
-    tiled,
-    planar: expect('planarConfiguration', [1, 2], 1) === 2,
-    bitsPerSample,
-    sampleFormat,
-    compression,
-    predictor: expect('predictor', sampleFormat === 3 ? [1, 2, 3] : [1, 2], 1),
-    offsets: directory.values(tiled ? 'tileOffsets' : 'stripOffsets') ?? [],
-    byteCounts: directory.values(tiled ? 'tileByteCounts' : 'stripByteCounts') ?? [],
-  }
+  return { sampleFormat, bitsPerSample }
 }
 
-function same(file: string, tag: TiffTag, values: readonly number[]): number {
-  const [first] = values
-  if (first !== undefined && values.every((value) => value === first)) return first
-  throw new FormatError(
-    'FORMAT_UNSUPPORTED',
-    `${file}: ${tag} ${values.slice(0, 8).join(', ')}, expected all alike`,
-  )
+interface BlocksRequest {
+  readonly tags: Tags
+  readonly size: Grid
+  readonly tiled: boolean
+  readonly maxPixels: number
+}
+
+function readBlocks(
+  file: string,
+  { tags, size, tiled, maxPixels }: BlocksRequest,
+): Pick<Layout, 'blockWidth' | 'blockHeight' | 'blocksAcross' | 'blocksDown'> {
+  const blockWidth = tiled ? tags.one('tileWidth') : size.width
+  const blockHeight = tiled
+    ? tags.one('tileHeight')
+    : Math.min(tags.one('rowsPerStrip', size.height), size.height)
+  const blocksAcross = Math.ceil(size.width / blockWidth)
+  const blocksDown = Math.ceil(size.height / blockHeight)
+  const about = `${file}: blocks of ${blockWidth} x ${blockHeight} pixels for ${size.width} x ${size.height}`
+  if (blockWidth < 1 || blockHeight < 1) throw new FormatError('FORMAT_UNREADABLE', about)
+  // Padding counts: a tile far larger than the picture would otherwise be a bomb in a small file.
+  if (blockWidth * blockHeight * blocksAcross * blocksDown > maxPixels) {
+    throw new FormatError('FORMAT_TOO_LARGE', `${about}, the limit is ${maxPixels}`)
+  }
+  return { blockWidth, blockHeight, blocksAcross, blocksDown }
 }
 
 /** Rows of pixels that a block holds: strips end with the picture, tiles are padded. */

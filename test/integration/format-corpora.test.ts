@@ -11,6 +11,7 @@ import { readNpyArray } from '../../drivers/formats/npy.ts'
 import { readPicture } from '../../drivers/formats/picture.ts'
 import type { Grid, PointMap, PointMapOptions } from '../../drivers/formats/point-map.ts'
 import { readPointMap } from '../../drivers/formats/read-point-map.ts'
+import { replayStation } from '../../drivers/replay.ts'
 
 const data = process.env.RADAR_EDGE_DATA ?? join(import.meta.dirname, '../../../shared/data')
 const absent = existsSync(data) ? false : `SKIP: no real data at ${data} (RADAR_EDGE_DATA)`
@@ -195,5 +196,27 @@ t.test(
       if (map.width !== 400 || map.height !== 400 || missing < 0.3 || missing > 0.5)
         t.fail(`${path}: ${missing} missing`)
     }
+  },
+)
+
+t.test(
+  'a real part is replayed: picture, map and mask of one size, the mask not empty',
+  { skip: absent },
+  async (t) => {
+    const { rgb, xyz, truthOf } = replayStation({ root: join(data, 'mvtec3d/cable_gland'), labels: ['bent'] })
+    const never = new AbortController().signal
+    const trigger = { id: 'first', atMs: 0, source: 'bench' } as const
+    await rgb.open(never)
+    await xyz.open(never)
+    const size = { width: 400, height: 400 }
+    t.match(await rgb.capture(trigger, never), size)
+    t.match(await xyz.capture(trigger, never), size)
+    const { partId, label, mask } = await truthOf(trigger)
+    t.match({ partId, label, mask }, { partId: 'test/bent/000', label: 'bent', mask: size })
+    // NumPy on the same file: (gt > 0).sum().
+    t.equal(
+      mask?.pixels.reduce((count, pixel) => count + (pixel > 0 ? 1 : 0), 0),
+      450,
+    )
   },
 )

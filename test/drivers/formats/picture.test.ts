@@ -68,3 +68,15 @@ t.test('refuses what is no 8- or 16-bit picture, saying why', async (t) => {
     .toBuffer()
   await t.rejects(readPicture('a.tif', pages), { code: 'FORMAT_UNSUPPORTED', message: /2 pages/ })
 })
+
+t.test('grey and alpha in separate planes are refused: libvips would mix up their rows', async (t) => {
+  // 2 x 2, rows 10 20 and 30 40, opaque; written by tifffile with planarconfig='separate'.
+  const planes =
+    'SUkqAAgAAAAOAAABBAABAAAAAgAAAAEBBAABAAAAAgAAAAIBAwACAAAACAAIAAMBAwABAAAAAQAAAAYBAwABAAAAAQAAABEB' +
+    'BAACAAAAtgAAABUBAwABAAAAAgAAABYBBAABAAAAAgAAABcBAwACAAAABAAEABoBBQABAAAAvgAAABsBBQABAAAAxgAAABwB' +
+    'AwABAAAAAgAAACgBAwABAAAAAQAAAFIBAwABAAAAAgAAAAAAAADQAAAA1AAAAAEAAAABAAAAAQAAAAEAAAAAAAoUHij/////'
+  await t.rejects(readPicture('a.tif', Buffer.from(planes, 'base64')), {
+    code: 'FORMAT_UNSUPPORTED',
+    message: /separate planes/,
+  })
+})

@@ -110,7 +110,7 @@ const refused: readonly (readonly [string, Uint8Array, string, RegExp])[] = [
     'an absurd list in ascii',
     ply(vertex.replace('property', 'property list uchar int i\nproperty'), '99 1 2 3\n'),
     'FORMAT_UNREADABLE',
-    /line 10: a list of 99/,
+    /line 11: a list of 99/,
   ],
   [
     'a cut binary body',

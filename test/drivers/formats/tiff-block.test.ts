@@ -1,7 +1,11 @@
 import { deflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
-import { decompressBlock, undoHorizontalDifference } from '../../../drivers/formats/tiff-block.ts'
+import {
+  decompressBlock,
+  undoFloatingPointDifference,
+  undoHorizontalDifference,
+} from '../../../drivers/formats/tiff-block.ts'
 
 const PACKBITS = 32773
 const LZW = 5
@@ -76,3 +80,13 @@ t.test('differences carry across bytes, in either byte order', async (t) => {
   undoHorizontalDifference(big, { samplesPerRow: 2, stride: 1, bytesPerSample: 2, littleEndian: false })
   t.same([...big], [0, 0xff, 1, 0])
 })
+
+t.test(
+  'floating-point differences: planes of bytes, most significant first, come out big-endian',
+  async (t) => {
+    // 1.5 and -2 in float16 are 3e00 and c000: planes 3e c0 and 00 00, each byte less the one before it.
+    const block = Uint8Array.of(0x3e, 0xc0 - 0x3e, 0x100 - 0xc0, 0)
+    undoFloatingPointDifference(block, { samplesPerRow: 2, stride: 1, bytesPerSample: 2, littleEndian: true })
+    t.same([...block], [0x3e, 0x00, 0xc0, 0x00])
+  },
+)
