@@ -10,7 +10,7 @@ import { ModelError } from './model-error.ts'
 import { openGraph, type Graph } from './session.ts'
 
 export interface Neighbours {
-  /** Euclidean, ascending per query: `queries * k`. */
+  /** Euclidean, ascending per query: `queries * k`. Infinite, with row -1, for a query that is not comparable in fp32. */
   readonly distances: Float32Array
   /** Bank rows, `queries * k`. */
   readonly indices: Int32Array
@@ -162,8 +162,9 @@ function ordered({ queries, width, bank, k }: NearestRequest, proposals: Int32Ar
       order[slot] = row
     }
     for (let rank = 0; rank < k; rank++) {
-      distances[query * k + rank] = Math.sqrt(squared[rank]!)
-      indices[query * k + rank] = order[rank]!
+      // A query so far off that fp32 overflowed has no proposals.
+      distances[query * k + rank] = rank < found ? Math.sqrt(squared[rank]!) : Infinity
+      indices[query * k + rank] = rank < found ? order[rank]! : -1
     }
   }
   return { distances, indices }

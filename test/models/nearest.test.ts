@@ -83,6 +83,17 @@ t.test('properties over random banks', async (t) => {
   )
 })
 
+t.test(
+  'a query beyond fp32 is infinitely far from every row, not as far as the query before it',
+  async (t) => {
+    const bank = makeBank(1, Float32Array.from([1, 2, 3, 4, 5]))
+    const queries = Float32Array.from([1, -3e38, 1])
+    const { distances, indices } = await search.nearest({ queries, width: 1, bank, k: 1 })
+    t.same([...distances], [0, Infinity, 0])
+    t.same([...indices], [0, -1, 0])
+  },
+)
+
 t.test('what cannot be searched is refused with the sizes', async (t) => {
   const bank = makeBank(2, Float32Array.from([0, 0, 1, 1, 2, 2]))
   const queries = Float32Array.from([0, 0])

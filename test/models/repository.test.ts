@@ -1,0 +1,115 @@
+import t from 'tap'
+import fc from 'fast-check'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { openSearch } from '../../models/nearest.ts'
+import { loadRepository, makeRepository, RepositoryError, saveRepository } from '../../models/repository.ts'
+import { taughtRepository } from '../support/taught-repository.ts'
+
+const search = await openSearch({ threads: 1 })
+const repository = await taughtRepository(search)
+await search.release()
+const expected = { bundleId: 'bundle-1' }
+
+t.test('what was saved is loaded, and saved again it is the same bytes under the same id', async (t) => {
+  const folder = t.testdir()
+  const [first, second] = [path.join(folder, 'first'), path.join(folder, 'second')]
+  await saveRepository(first, repository)
+  const loaded = await loadRepository(first, expected)
+  t.same(loaded, repository)
+  await saveRepository(second, loaded)
+  for (const file of ['manifest.json', 'banks.safetensors']) {
+    t.same(await readFile(path.join(second, file)), await readFile(path.join(first, file)), file)
+  }
+})
+
+t.test('the id names the contents: another seed in the manifest is another repository', async (t) => {
+  const { tensors: _, ...manifest } = repository.manifest
+  t.equal(makeRepository({ ...repository, manifest }).id, repository.id)
+  t.not(makeRepository({ ...repository, manifest: { ...manifest, seed: 2 } }).id, repository.id)
+})
+
+t.test('saving over the same repository leaves it as it is', async (t) => {
+  const folder = path.join(t.testdir(), 'r')
+  await saveRepository(folder, repository)
+  await saveRepository(folder, repository)
+  t.same((await loadRepository(folder, expected)).id, repository.id)
+})
+
+t.test('a repository of another bundle is refused with both names', async (t) => {
+  const folder = path.join(t.testdir(), 'r')
+  await saveRepository(folder, repository)
+  await t.rejects(loadRepository(folder, { bundleId: 'bundle-2' }), {
+    code: 'REPOSITORY_MISMATCH',
+    message: /bundle-1.*bundle-2/,
+  })
+})
+
+t.test('whatever was changed on disk is refused', async (t) => {
+  const whole = path.join(t.testdir(), 'whole')
+  await saveRepository(whole, repository)
+  const manifest = await readFile(path.join(whole, 'manifest.json'), 'utf8')
+  const bytes = await readFile(path.join(whole, 'banks.safetensors'))
+  const flipped = Buffer.from(bytes)
+  flipped[flipped.length - 5]! ^= 1
+  const damages: [string, string, string | Buffer][] = [
+    ['a flipped bit in a bank', 'banks.safetensors', flipped],
+    ['a bank cut short', 'banks.safetensors', bytes.subarray(0, 1000)],
+    [
+      'another promise',
+      'manifest.json',
+      manifest.replace('"falseRejectRate": 0.05', '"falseRejectRate": 0.06'),
+    ],
+    ['other units', 'manifest.json', manifest.replace('"metres"', '"millimetres"')],
+    ['another grid', 'manifest.json', manifest.replace('"columns": 28', '"columns": 56')],
+    ['an unknown key', 'manifest.json', manifest.replace('{', '{ "extra": 1,')],
+    ['no JSON', 'manifest.json', manifest.slice(0, 100)],
+  ]
+  for (const [what, file, contents] of damages) {
+    const folder = path.join(t.testdirName, 'damaged')
+    await cp(whole, folder, { recursive: true })
+    await writeFile(path.join(folder, file), contents)
+    await t.rejects(loadRepository(folder, expected), { code: 'REPOSITORY_UNREADABLE' }, what)
+    await rm(folder, { recursive: true })
+  }
+  await rm(path.join(whole, 'banks.safetensors'))
+  await t.rejects(loadRepository(whole, expected), { code: 'REPOSITORY_UNREADABLE' }, 'no banks')
+  await t.rejects(loadRepository(path.join(whole, 'nowhere'), expected), { code: 'REPOSITORY_UNREADABLE' })
+})
+
+t.test(
+  'a manifest that disagrees with its own banks is refused, even if it names itself rightly',
+  async (t) => {
+    const { tensors: _, ...manifest } = repository.manifest
+    const { rgb } = manifest.banks
+    const wrongRows = { ...manifest, banks: { ...manifest.banks, rgb: { ...rgb, rows: rgb.rows + 1 } } }
+    const short = { ...repository, foregroundPrior: new Uint8Array(784).fill(1) }
+    const folder = t.testdir()
+    await saveRepository(path.join(folder, 'rows'), makeRepository({ ...short, manifest: wrongRows }))
+    await t.rejects(loadRepository(path.join(folder, 'rows'), expected), {
+      code: 'REPOSITORY_UNREADABLE',
+      cause: { message: /bank 'rgb' is not F32/ },
+    })
+  },
+)
+
+t.test('flipped bytes of the manifest end in the same repository or in a RepositoryError', async (t) => {
+  const folder = path.join(t.testdir(), 'r')
+  await saveRepository(folder, repository)
+  const file = path.join(folder, 'manifest.json')
+  const manifest = await readFile(file)
+  await fc.assert(
+    fc.asyncProperty(fc.nat(manifest.length - 1), fc.nat(255), async (position, value) => {
+      const changed = Buffer.from(manifest)
+      changed[position] = value
+      await writeFile(file, changed)
+      try {
+        t.equal((await loadRepository(folder, expected)).id, repository.id)
+      } catch (error) {
+        if (!(error instanceof RepositoryError)) throw error
+      }
+    }),
+    { numRuns: 100 },
+  )
+  t.pass()
+})
