@@ -121,9 +121,8 @@ async function fromSensors(config: Config, options: TeachOptions): Promise<GoodP
 
 /** MVTec 3D-AD's layout: train/good is taught, validation/good is held out. Loose pairs are all taught. */
 async function fromDataset(root: string, options: TeachOptions): Promise<GoodParts> {
-  const good = (await indexDataset(root)).items.filter(
-    (item) => item.label === 'good' && item.split !== 'test',
-  )
+  const { items } = await indexDataset(root)
+  const good = items.filter(({ split, label }) => split === 'loose' || (split !== 'test' && label === 'good'))
   if (good.length === 0) throw new Error(`${root} holds no good parts outside test/`)
   const station = replayStation({ root })
   const rig = await openRig(
