@@ -1,4 +1,11 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
+import { planeFacingCamera } from '../../calibration/plane.ts'
+import { readPicture } from '../../drivers/formats/picture.ts'
+import { readPointMap } from '../../drivers/formats/read-point-map.ts'
 import type { BundleManifest } from '../../models/bundle-manifest.ts'
 import { preprocess } from '../../models/preprocess.ts'
 import { sceneRgb, sceneSample, sceneXyz, tablePlane } from '../support/scenes.ts'
@@ -153,3 +160,49 @@ t.test(
     t.same(enough.flags, [])
   },
 )
+
+interface RealParts {
+  readonly normal: readonly [number, number, number]
+  readonly offsetMetres: number
+  readonly parts: readonly {
+    readonly part: string
+    readonly count: number
+    readonly pixels: string
+    readonly points: string
+    readonly image: string
+  }[]
+}
+
+const data = join(process.env.RADAR_EDGE_DATA ?? '../shared/data', 'mvtec3d/cable_gland')
+const skip = !existsSync(data) && `SKIP: no MVTec 3D-AD at ${data}`
+
+t.test('real parts come out bit for bit as from scikit-learn, torch and Pillow', { skip }, async (t) => {
+  const file = new URL('../fixtures/real-parts/expected.json', import.meta.url)
+  const { normal, offsetMetres, parts } = JSON.parse(await readFile(file, 'utf8')) as RealParts
+  t.equal(parts.length, 2)
+  for (const { part, count, pixels, points, image } of parts) {
+    const map = await readPointMap(join(data, part))
+    const path = join(data, part.replace('xyz', 'rgb').replace('tiff', 'png'))
+    const picture = await readPicture(path, await readFile(path))
+    const header = { sequence: 0, exposedAtMs: 0, width: map.width, height: map.height }
+    const ready = preprocess(
+      sceneSample({
+        rgb: { ...header, modality: 'rgb', sensor: 'camera', pixels: picture.pixels },
+        xyz: { ...header, modality: 'xyz', sensor: 'profiler', pointsMetres: map.pointsMetres },
+      }),
+      { input, plane: planeFacingCamera(normal, offsetMetres), seed: 1 },
+    )
+    t.equal(ready.condition, 'complete')
+    if (ready.condition === 'none' || !ready.rgb || !ready.xyz) return
+    t.equal(ready.xyz.pixels.length, count)
+    t.equal(sha256(ready.xyz.pixels), pixels, `${part}: which pixels`)
+    t.equal(sha256(ready.xyz.pointsMetres), points, `${part}: their points`)
+    t.equal(sha256(ready.rgb), image, `${part}: the image`)
+  }
+})
+
+function sha256(array: Uint32Array | Float32Array): string {
+  return createHash('sha256')
+    .update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength))
+    .digest('hex')
+}
