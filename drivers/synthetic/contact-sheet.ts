@@ -1,7 +1,7 @@
-/** All categories on one picture: good parts, their depth, and one part of each of their defects. */
+/** All categories on one picture: good parts, the depth of one, and one part of each of their defects. */
 import sharp from 'sharp'
 import { CATEGORIES, type CategoryName } from './catalogue.ts'
-import type { DefectKind } from './defect.ts'
+import { VISIBLE_IN, type DefectKind } from './defect.ts'
 import { renderPart } from './render.ts'
 
 export interface SheetOptions {
@@ -9,7 +9,7 @@ export interface SheetOptions {
   /** Side of one tile, pixels. */
   readonly tile: number
   readonly seed: number
-  /** Good parts per category, each as picture and as shaded depth. */
+  /** Good parts per category, shown in colour. */
   readonly good: number
 }
 
@@ -20,24 +20,24 @@ export interface Sheet {
   readonly pixels: Uint8Array
 }
 
-/** One row per category. The defect's outline is not drawn: the eye shall find it. */
+/**
+ * One row per category: good parts, the first of them as shaded depth, then its defects in the order in which the
+ * category lists them; shape-only defects as depth. No defect is outlined: the eye shall find it.
+ */
 export function contactSheet({ categories, tile, seed, good }: SheetOptions): Sheet {
   const rows = categories.map((category) => {
-    const kinds: (DefectKind | undefined)[] = [
-      ...Array.from({ length: good }, () => undefined),
-      ...CATEGORIES[category].defects,
+    const draw = (show: 'colour' | 'depth', { offset, defect }: { offset: number; defect?: DefectKind }) => {
+      const options = { category, width: tile, height: tile, seed: seed + offset }
+      const part = renderPart(defect === undefined ? options : { ...options, defect })
+      return show === 'colour' ? part.rgb : shadedDepth(part.pointsMetres, tile)
+    }
+    return [
+      ...Array.from({ length: good }, (_, offset) => draw('colour', { offset })),
+      draw('depth', { offset: 0 }),
+      ...CATEGORIES[category].defects.map((defect, index) =>
+        draw(VISIBLE_IN[defect] === 'xyz' ? 'depth' : 'colour', { offset: good + index, defect }),
+      ),
     ]
-    return kinds.flatMap((defect, column) => {
-      const part = renderPart({
-        category,
-        width: tile,
-        height: tile,
-        seed: seed + column,
-        ...(defect === undefined ? {} : { defect }),
-      })
-      const visibleInDepth = defect === undefined || ['dent', 'bump', 'warp'].includes(defect)
-      return visibleInDepth ? [part.rgb, shadedDepth(part.pointsMetres, tile)] : [part.rgb]
-    })
   })
   const columns = Math.max(...rows.map((row) => row.length))
   const pixels = new Uint8Array(columns * tile * rows.length * tile * 3)
@@ -62,18 +62,20 @@ function shadedDepth(points: Float32Array, side: number): Uint8Array {
     nearest = Math.min(nearest, depth(index))
     farthest = Math.max(farthest, depth(index))
   }
+  // Over a few pixels, or the sensor's noise would drown a dent.
+  const back = Math.max(1, Math.round(side / 50))
   const pixels = new Uint8Array(side * side * 3)
   for (let index = 0; index < side * side; index++) {
     if (depth(index) === 0) {
       pixels.set([12, 16, 48], index * 3)
       continue
     }
-    const before = index >= side + 1 && depth(index - side - 1) > 0 ? depth(index - side - 1) : depth(index)
-    const pixelMetres = Math.abs(points[index * 3]! / Math.max(1, Math.abs((index % side) - side / 2)))
-    const slope = Math.max(-1, Math.min(1, (0.35 * (before - depth(index))) / Math.max(pixelMetres, 1e-5)))
-    const near = (farthest - depth(index)) / (farthest - nearest)
-    const grey = Math.max(0, Math.min(255, 40 + 150 * near + 65 * slope))
-    pixels.set([grey, grey, grey], index * 3)
+    const before = index - back * (side + 1)
+    const from = index % side >= back && before >= 0 && depth(before) > 0 ? before : index
+    const run = Math.max(points[index * 3]! - points[from * 3]!, 1e-5)
+    const slope = Math.max(-1, Math.min(1, (1.5 * (depth(from) - depth(index))) / run))
+    const near = (farthest - depth(index)) / Math.max(farthest - nearest, 1e-6)
+    pixels.fill(Math.max(0, Math.min(255, 50 + 110 * near + 90 * slope)), index * 3, index * 3 + 3)
   }
   return pixels
 }
