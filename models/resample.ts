@@ -56,7 +56,7 @@ function bicubicTaps(from: number, to: number): Taps {
       sum += weight
     }
     for (let tap = 0; tap < taps; tap++) {
-      const fixed = (sum === 0 ? exact[tap]! : exact[tap]! / sum) * (1 << PRECISION_BITS)
+      const fixed = (exact[tap]! / sum) * (1 << PRECISION_BITS)
       weights[out * stride + tap] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5)
     }
     first[out] = low
