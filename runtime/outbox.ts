@@ -13,7 +13,7 @@
  * again if the daemon restarts before that, so such verdicts say `durable: false`.
  */
 import type { Clock } from '../drivers/clock.ts'
-import { OutboxStore, type Gap, type Message, type StoredVerdict } from './outbox-store.ts'
+import { OutboxStore, type Gap, type StoredVerdict } from './outbox-store.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 export interface OutboxOptions {
@@ -28,6 +28,11 @@ export interface OutboxOptions {
 export interface DurabilityChange {
   readonly durability: 'durable' | 'volatile'
   readonly error?: RuntimeError
+}
+
+export interface GivenNumber {
+  readonly seq: number
+  readonly durable: boolean
 }
 
 export interface OutboxStats {
@@ -79,22 +84,24 @@ export class Outbox {
     }
   }
 
-  /** Numbers one verdict and stores it: durably on return if `durable` is true. `build` may be called twice. */
-  commit(build: (given: { seq: number; durable: boolean }) => Message): StoredVerdict {
+  /**
+   * Numbers one verdict and stores it as JSON: on the disk on return if `durable` is true. `build` may be called twice.
+   */
+  commit<Payload extends object>(topic: string, build: (given: GivenNumber) => Payload): Payload {
     if (this.#memory !== undefined && this.#options.clock.now() >= this.#retryAtMs) this.#returnToDisk()
     const seq = this.#lastSeq + 1
     if (this.#memory === undefined) {
-      const verdict = { seq, ...build({ seq, durable: true }) }
+      const payload = build({ seq, durable: true })
       try {
-        this.#write([verdict])
-        return verdict
+        this.#write([{ seq, topic, payload: JSON.stringify(payload) }])
+        return payload
       } catch (error) {
         this.#turnVolatile(writeError(this.#file, error))
       }
     }
-    const verdict = { seq, ...build({ seq, durable: false }) }
-    this.#write([verdict])
-    return verdict
+    const payload = build({ seq, durable: false })
+    this.#write([{ seq, topic, payload: JSON.stringify(payload) }])
+    return payload
   }
 
   /** Unacknowledged verdicts after `seq`, oldest first. */

@@ -12,6 +12,10 @@ export type RuntimeErrorCode =
   | 'BROKER_UNAVAILABLE'
   /** A command or trigger from outside that does not say what its schema asks for. */
   | 'BAD_COMMAND'
+  /** A trigger's time was up before its verdict. */
+  | 'VERDICT_DEADLINE'
+  /** The daemon stops and cannot wait for this trigger any longer. */
+  | 'SHUTTING_DOWN'
 
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError'

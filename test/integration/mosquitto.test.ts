@@ -114,8 +114,7 @@ async function makeCable(t: Test, brokerUrl: string) {
 }
 
 const commit = (outbox: Outbox) =>
-  outbox.commit(({ seq }) => ({ topic: topics.verdict, payload: JSON.stringify({ seq, historical: false }) }))
-    .seq
+  outbox.commit(topics.verdict, ({ seq }) => ({ seq, historical: false })).seq
 
 t.test('a broker killed in mid-stream costs no verdict', { skip, timeout: 60_000 }, async (t) => {
   const mosquitto = await prepareMosquitto(t)

@@ -1,25 +1,8 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import t from 'tap'
-import { isoTime, triggerCommandSchema, verdictSchema, type VerdictPayload } from '../../runtime/messages.ts'
+import { triggerCommandSchema, verdictSchema } from '../../runtime/messages.ts'
 import { schemaFiles } from '../../runtime/schema-files.ts'
-import { decide } from '../../runtime/verdict.ts'
-import { makeDecided, makeSample } from '../support/inspected.ts'
-
-function makePayload(): VerdictPayload {
-  const policy = { complete: 'decide', 'rgb-only': 'decide', 'xyz-only': 'decide', none: 'review' } as const
-  return {
-    ...decide(makeSample(), makeDecided(), { policy, sensors: { rgb: 'a', xyz: 'b' }, nowMs: 1100 }),
-    schema: 'radar-edge/verdict@1',
-    site: 'plant',
-    station: 'cell',
-    time: isoTime(),
-    seq: 1,
-    durable: true,
-    historical: false,
-    product: 'nut',
-    timingMs: { total: 12 },
-  }
-}
+import { makePayload } from '../support/inspected.ts'
 
 /** A validator that is not ours reads the published schemas. */
 function validatorOf(name: string) {

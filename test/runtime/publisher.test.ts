@@ -42,8 +42,7 @@ function makePublisher(t: Test, broker: { url: string; protocolVersion: 4 | 5 },
 }
 
 const commit = (outbox: Outbox) =>
-  outbox.commit(({ seq }) => ({ topic: topics.verdict, payload: JSON.stringify({ seq, historical: false }) }))
-    .seq
+  outbox.commit(topics.verdict, ({ seq }) => ({ seq, historical: false })).seq
 
 t.test('verdicts arrive in order and leave the outbox when acknowledged', async (t) => {
   const broker = await openBroker(0)

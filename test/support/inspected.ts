@@ -4,6 +4,8 @@ import type { Modality } from '../../drivers/frame.ts'
 import { conditionOf, type Absence, type Sample } from '../../drivers/sample.ts'
 import { INPUT_SIZE } from '../../models/features.ts'
 import type { Decided } from '../../models/inspection.ts'
+import { isoTime, type VerdictPayload } from '../../runtime/messages.ts'
+import { decide } from '../../runtime/verdict.ts'
 
 export function makeTrigger(fields: Partial<Trigger> = {}): Trigger {
   return { id: 'run-1', atMs: 1000, source: 'timer', ...fields }
@@ -55,6 +57,27 @@ export function makeDecided(fields: Partial<Decided> = {}): Decided {
     repositoryId: 'repository-a',
     backend: 'onnxruntime-cpu',
     timingMs: { preprocess: 1, encode: 2 },
+    ...fields,
+  }
+}
+
+export function makePayload(fields: Partial<VerdictPayload> = {}): VerdictPayload {
+  const policy = { complete: 'decide', 'rgb-only': 'decide', 'xyz-only': 'decide', none: 'review' } as const
+  return {
+    ...decide(makeSample(), makeDecided(), {
+      policy,
+      sensors: { rgb: 'camera', xyz: 'scanner' },
+      nowMs: 1100,
+    }),
+    schema: 'radar-edge/verdict@1',
+    site: 'plant',
+    station: 'cell',
+    time: isoTime(),
+    seq: 1,
+    durable: true,
+    historical: false,
+    product: 'nut',
+    timingMs: { total: 12 },
     ...fields,
   }
 }

@@ -1,0 +1,111 @@
+import t from 'tap'
+import { healthSchema, statusSchema } from '../../runtime/messages.ts'
+import type { Message } from '../../runtime/outbox-store.ts'
+import { offlineStatus, openStatus } from '../../runtime/status.ts'
+import { topicsOf } from '../../runtime/topics.ts'
+import { makePayload } from '../support/inspected.ts'
+import { virtualClock } from '../support/virtual-clock.ts'
+
+const topics = topicsOf('plant', 'cell')
+const name = { site: 'plant', station: 'cell', topics, runId: 'run' }
+
+function makeStatus() {
+  const clock = virtualClock()
+  const retained: Message[] = []
+  const status = openStatus({
+    ...name,
+    version: '1.2.3',
+    product: 'nut',
+    publisher: {
+      retain: (message) => retained.push(message),
+      stats: () => ({
+        connected: true,
+        connections: 1,
+        published: 4,
+        refused: 0,
+        picturesDropped: 2,
+        eventsDropped: 0,
+      }),
+    },
+    outbox: { stats: () => ({ durability: 'volatile', lastSeq: 9, depth: 3, evicted: 1 }) },
+    rig: {
+      health: () => [
+        {
+          sensor: 'scanner',
+          modality: 'xyz',
+          state: 'lost',
+          sinceMs: 1000,
+          misses: 1,
+          failures: 1,
+          goods: 0,
+          trouble: { code: 'DRIVER_LOST', detail: 'cable' },
+        },
+      ],
+    },
+    host: { stats: () => ({ state: 'ready', restarts: 2, rssBytes: 5 }) },
+    clock,
+    everyMs: 30_000,
+  })
+  const latest = (topic: string) =>
+    JSON.parse(retained.filter((each) => each.topic === topic).at(-1)?.payload ?? '{}')
+  return { clock, retained, status, latest }
+}
+
+t.test('status and health say what the daemon knows, by their schemas', async (t) => {
+  const { clock, status, latest } = makeStatus()
+  t.match(statusSchema.parse(latest(topics.status)), {
+    state: 'starting',
+    uptimeSeconds: 0,
+    version: '1.2.3',
+  })
+  await clock.advance(5000)
+  status.count(makePayload({ outcome: 'unknown', reason: 'overrun' }))
+  status.countLate('inspect')
+  status.online()
+  t.match(statusSchema.parse(latest(topics.status)), {
+    state: 'online',
+    uptimeSeconds: 5,
+    counters: {
+      verdicts: 1,
+      'outcome-unknown': 1,
+      'unknown-overrun': 1,
+      'late-inspect': 1,
+      published: 4,
+      'pictures-dropped': 2,
+    },
+    outbox: { durability: 'volatile', lastSeq: 9, depth: 3, evicted: 1 },
+    inferenceHost: { state: 'ready', restarts: 2 },
+  })
+  t.match(healthSchema.parse(latest(topics.health)).sensors, [
+    { sensor: 'scanner', state: 'lost', sinceSeconds: 5, detail: 'cable' },
+  ])
+  status.close()
+})
+
+t.test(
+  'it is published on the interval and when the repository changes, not for every verdict',
+  async (t) => {
+    const { clock, retained, status, latest } = makeStatus()
+    const provenance = { bundleId: 'b', repositoryId: 'r1', backend: 'cpu' }
+    status.count(makePayload({ provenance }))
+    t.match(latest(topics.status), { bundleId: 'b', repositoryId: 'r1' })
+    const before = retained.length
+    status.count(makePayload({ provenance }))
+    t.equal(retained.length, before)
+    status.count(makePayload({ provenance: { ...provenance, repositoryId: 'r2' } }))
+    t.equal(latest(topics.status).repositoryId, 'r2')
+    const changed = retained.length
+    await clock.advance(90_000)
+    t.equal(retained.length, changed + 6, 'two messages every 30 s')
+    status.close()
+    t.equal(clock.pending(), 0)
+  },
+)
+
+t.test('the last will has no time, the farewell has one', (t) => {
+  const will = statusSchema.parse(JSON.parse(offlineStatus(name, 'connection-lost').payload))
+  t.match(will, { state: 'offline', reason: 'connection-lost', runId: 'run' })
+  t.notOk('time' in will)
+  t.ok(statusSchema.parse(JSON.parse(offlineStatus(name, 'shutdown').payload)).time)
+  t.end()
+})
