@@ -20,9 +20,9 @@ export interface ExtractOptions {
 
 export interface Extracted {
   readonly condition: Exclude<Sample['condition'], 'none'>
+  /** Its `absent` says why any modality is: from the driver's word to the preprocessing's. */
   readonly input: ModelInput
   readonly features: Features
-  readonly absent: Sample['absent']
   /** Frame pixels per pixel of `input.placement`'s frame. */
   readonly step: number
 }
@@ -40,9 +40,9 @@ export async function extractFeatures(
 ): Promise<Extracted | NothingExtracted> {
   clock.enter('preprocess')
   const reduced = await reduceSample(admitFrames(sample))
-  const input = preprocess(reduced.sample, { input: bundle.manifest.input, seed, ...(plane && { plane }) })
-  const absent = { ...reduced.sample.absent, ...input.absent }
-  if (input.condition === 'none') return { ...input, absent }
+  const found = preprocess(reduced.sample, { input: bundle.manifest.input, seed, ...(plane && { plane }) })
+  const input = { ...found, absent: { ...reduced.sample.absent, ...found.absent } }
+  if (input.condition === 'none') return input
   const features = await encode(input, bundle, clock)
-  return { condition: input.condition, input, features, absent, step: reduced.step }
+  return { condition: input.condition, input, features, step: reduced.step }
 }

@@ -85,13 +85,13 @@ export class LocalInspector implements HostedInspector {
           flags,
         }
       }
-      const { input, features, absent, step } = extracted
+      const { input, features, step } = extracted
       clock.enter('judge')
       const judged = await judge(features, repository, search)
       const inspection: Inspection = {
         kind: 'decided',
         ...judged,
-        absent,
+        absent: input.absent,
         placement: input.placement,
         regions: hotRegions(judged.map, input.placement),
         flags: input.flags,
