@@ -47,8 +47,7 @@ export function faulty<M extends Modality>(
       case 'frozen':
         break
       case 'timeout':
-        await untilAborted(signal)
-        break
+        return untilAborted(signal)
       case 'hang':
         await hang(fault.forMs, clock)
         return frame

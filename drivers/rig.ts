@@ -141,14 +141,11 @@ function sampleOf(
   const skewMs = Math.abs(rgb.frame.exposedAtMs - xyz.frame.exposedAtMs)
   if (skewMs <= skewToleranceMs) return { ...assemble(trigger, rgb, xyz), skewMs }
   // The part moves: two frames of different moments do not show one part. The newer one is nearer to now.
-  const detail = (older: string, newer: string) =>
-    `${older} was exposed ${skewMs.toFixed(0)} ms before ${newer}, tolerated are ${skewToleranceMs} ms`
-  const stale = (older: string, newer: string): { absence: Absence } => ({
-    absence: { reason: 'stale', detail: detail(older, newer) },
-  })
-  return rgb.frame.exposedAtMs < xyz.frame.exposedAtMs
-    ? assemble(trigger, stale(rgb.frame.sensor, xyz.frame.sensor), xyz)
-    : assemble(trigger, rgb, stale(xyz.frame.sensor, rgb.frame.sensor))
+  const isRgbOlder = rgb.frame.exposedAtMs < xyz.frame.exposedAtMs
+  const [older, newer] = isRgbOlder ? [rgb.frame, xyz.frame] : [xyz.frame, rgb.frame]
+  const detail = `${older.sensor} was exposed ${skewMs.toFixed(0)} ms before ${newer.sensor}, tolerated are ${skewToleranceMs} ms`
+  const stale = { absence: { reason: 'stale', detail } } as const
+  return isRgbOlder ? assemble(trigger, stale, xyz) : assemble(trigger, rgb, stale)
 }
 
 function assemble(trigger: Trigger, rgb: Outcome<'rgb'>, xyz: Outcome<'xyz'>): Sample {

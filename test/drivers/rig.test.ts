@@ -104,6 +104,18 @@ t.test('a lost sensor narrows the condition, not the service, and costs no time'
   await rig.close()
 })
 
+t.test('an error that no driver should throw is a lost sensor, not a lost station', async (t) => {
+  const clock = virtualClock()
+  const odd: Driver<'rgb'> = {
+    ...fakeDriver({ modality: 'rgb' }),
+    capture: () => Promise.reject(new TypeError('odd')),
+  }
+  const rig = await openRig({ rgb: { make: () => odd, supervision }, skewToleranceMs: 20, clock }, never())
+  const sample = await rig.capture({ id: 'part', atMs: clock.now(), source: 'bench' }, never())
+  t.match(sample.absent.rgb, { reason: 'lost', detail: /odd/ })
+  await rig.close()
+})
+
 t.test('a station may have one sensor', async (t) => {
   const clock = virtualClock()
   const rig = await openRig(

@@ -209,6 +209,7 @@ t.test('100 ranks come close to the exact curve, and are what M3DM counts', asyn
   const three = aupro({ maps: [ten], masks: [region], limit: 0.5, mode: { ranks: 3 } })
   // (0, 0), (0.5, 1), (0.9, 1), (1, 1): half of the first trapezoid's height, over half of the axis.
   t.ok(Math.abs((three ?? NaN) - 0.5) < 1e-12, `${three}`)
+  t.equal(aupro({ maps: [ten], masks: [region], limit: 1, mode: { ranks: 3 } }), 0.75, 'up to (1, 1)')
 })
 
 type MapName = 'z' | 'red' | 'zgrad'
