@@ -1,14 +1,14 @@
 /**
  * RADAR's Mahalanobis distance over the banks' image scores (paper eq. 10, numerics 5.5), with mean and covariance from
- * good parts that the banks have not stored.
+ * good parts that the banks have not stored. It is taken from an origin: the mean, moved outwards by the bank's allowance.
  *
  * `two-sided` is the textbook form. It calls a part odd that looks better than usual, or that is odd in one bank but not
  * in a correlated one: with rho = 0.8, (3,0) sigma scores 5.0 and (3,3) only 3.16.
  *
  * `one-sided`, the default, is the distance to the nearest point that is at least as far out in every bank:
- *     tau^2 = min over v >= s - mean of v' Sigma^-1 v = max over weights w >= 0 of (w'(s - mean))^2 / (w' Sigma w),
+ *     tau^2 = min over v >= s - origin of v' Sigma^-1 v = max over weights w >= 0 of (w'(s - origin))^2 / (w' Sigma w),
  * the second being its dual: the most telling non-negative mix of the banks. So it rises with each score, counts two
- * correlated banks once, and a bank that saw nothing odd takes nothing away. A part below the mean in every bank gets its
+ * correlated banks once, and a bank that saw nothing odd takes nothing away. A part below the origin in every bank gets its
  * largest standardised score, which is negative: the order of good parts is kept.
  */
 import * as z from 'zod'
@@ -16,7 +16,8 @@ import * as z from 'zod'
 const finite = z.number()
 export const mahalanobisSchema = z.strictObject({
   mode: z.enum(['one-sided', 'two-sided']),
-  mean: z.array(finite).min(1).max(3),
+  /** Per bank: mean score of good parts plus allowance times deviation. */
+  origin: z.array(finite).min(1).max(3),
   covariance: z.array(z.array(finite)).min(1).max(3),
   /** Ledoit-Wolf weight of the diagonal: 0 = covariance as measured, 1 = banks taken as independent. */
   shrinkage: z.number().min(0).max(1),
@@ -32,10 +33,13 @@ const LEAST_RELATIVE_DEVIATION = 1e-3
 type Vector = readonly number[]
 type Matrix = readonly Vector[]
 
-/** @param scores one row of bank scores per good part; at least one row. */
+/**
+ * @param scores one row of bank scores per good part; at least one row.
+ * @param allowances per bank, how many deviations beyond the mean count for nothing; none unless told.
+ */
 export function fitMahalanobis(
   scores: readonly Vector[],
-  mode: MahalanobisMode = 'one-sided',
+  { mode = 'one-sided', allowances = [] }: { mode?: MahalanobisMode; allowances?: Vector } = {},
 ): MahalanobisHead {
   const banks = scores[0]?.map((_, bank) => bank) ?? []
   const mean = banks.map((bank) => scores.reduce((sum, row) => sum + row[bank]!, 0) / scores.length)
@@ -55,13 +59,14 @@ export function fitMahalanobis(
       return (1 - shrinkage) * correlation * deviation[a]! * deviation[b]!
     }),
   )
-  return { mode, mean, covariance, shrinkage }
+  const origin = mean.map((value, bank) => value + (allowances[bank] ?? 0) * deviation[bank]!)
+  return { mode, origin, covariance, shrinkage }
 }
 
 /** @returns tau; not negative in `two-sided` mode. It has no upper end. */
-export function mahalanobis({ mode, mean, covariance }: MahalanobisHead, scores: Vector): number {
-  const excess = mean.map((value, bank) => scores[bank]! - value)
-  const banks = mean.map((_, bank) => bank)
+export function mahalanobis({ mode, origin, covariance }: MahalanobisHead, scores: Vector): number {
+  const excess = origin.map((value, bank) => scores[bank]! - value)
+  const banks = origin.map((_, bank) => bank)
   if (mode === 'two-sided') return Math.sqrt(quadraticForm(covariance, excess, banks)?.value ?? NaN)
   const best = Math.max(...excess.map((value, bank) => value / Math.sqrt(covariance[bank]![bank]!)))
   if (!(best > 0)) return best

@@ -18,7 +18,7 @@ const bank = z.strictObject({
 const part = z.strictObject({ id: text, sha256 })
 
 export const decisionHeadSchema = z.strictObject({
-  /** Banks that take part, in the order of the head's mean and covariance. */
+  /** Banks that take part, in the order of the head's origin and covariance. */
   banks: z.array(z.enum(['rgb', 'xyz', 'fused'])).min(1),
   mahalanobis: mahalanobisSchema,
   normality: normalitySchema,

@@ -25,7 +25,7 @@ const near = (a: number, b: number, tolerance = 1e-9): boolean =>
   Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b))
 const correlated = (mode: MahalanobisHead['mode']): MahalanobisHead => ({
   mode,
-  mean: [0, 0],
+  origin: [0, 0],
   covariance: [
     [1, 0.8],
     [0.8, 1],
@@ -48,7 +48,7 @@ t.test(
 )
 
 t.test("shrinkage and covariance are scikit-learn's Ledoit-Wolf on standardised scores", async (t) => {
-  const head = fitMahalanobis(golden.rows, 'two-sided')
+  const head = fitMahalanobis(golden.rows, { mode: 'two-sided' })
   t.ok(near(head.shrinkage, golden.shrinkage))
   t.ok(head.covariance.flat().every((value, i) => near(value, golden.covariance.flat()[i]!)))
   t.ok(near(mahalanobis(head, golden.probe), golden.twoSided))
@@ -87,7 +87,7 @@ t.test('one-sided: raising any bank score never lowers the distance', async (t) 
       fc.double({ min: 0, max: 10, noNaN: true }),
       (drawn, scores, bank, more) => {
         const { head } = drawn
-        const before = scores.slice(0, head.mean.length)
+        const before = scores.slice(0, head.origin.length)
         const after = before.map((value, i) => (i === bank ? value + more : value))
         return mahalanobis(head, after) >= mahalanobis(head, before) - 1e-9
       },
@@ -98,27 +98,41 @@ t.test('one-sided: raising any bank score never lowers the distance', async (t) 
 })
 
 /** The dual of the header, climbed one weight at a time. */
-function climbed({ mean, covariance }: MahalanobisHead, scores: readonly number[]): number {
-  const weights = mean.map(() => 0)
+function climbed({ origin, covariance }: MahalanobisHead, scores: readonly number[]): number {
+  const weights = origin.map(() => 0)
   const reach = (bank: number): number =>
     scores[bank]! -
-    mean[bank]! -
+    origin[bank]! -
     covariance[bank]!.reduce((sum, value, i) => sum + (i === bank ? 0 : value * weights[i]!), 0)
   for (let round = 0; round < 2000; round++) {
-    for (const bank of mean.keys()) weights[bank] = Math.max(0, reach(bank) / covariance[bank]![bank]!)
+    for (const bank of origin.keys()) weights[bank] = Math.max(0, reach(bank) / covariance[bank]![bank]!)
   }
-  return Math.sqrt(weights.reduce((sum, weight, bank) => sum + weight * (scores[bank]! - mean[bank]!), 0))
+  return Math.sqrt(weights.reduce((sum, weight, bank) => sum + weight * (scores[bank]! - origin[bank]!), 0))
 }
 
 t.test('one-sided: the distance is the most telling non-negative mix of the banks', async (t) => {
   fc.assert(
     fc.property(heads, fc.tuple(score, score, score), ({ head }, scores) => {
-      const tau = mahalanobis(head, scores.slice(0, head.mean.length))
+      const tau = mahalanobis(head, scores.slice(0, head.origin.length))
       return tau <= 0 || near(tau, climbed(head, scores), 1e-6)
     }),
     { numRuns: 200 },
   )
   t.pass()
+})
+
+t.test('an excess within its allowance counts for nothing, beyond it from the allowance on', async (t) => {
+  const rows = golden.rows
+  const plain = fitMahalanobis(rows)
+  const allowing = fitMahalanobis(rows, { allowances: [0, 2, 0] })
+  const deviation = Math.sqrt(plain.covariance[1]![1]!)
+  const at = (rgb: number, xyz: number): number[] => [
+    plain.origin[0]! + rgb,
+    plain.origin[1]! + xyz * deviation,
+    plain.origin[2]!,
+  ]
+  t.ok(near(mahalanobis(allowing, at(3, 1.9)), mahalanobis(allowing, at(3, -5))))
+  t.ok(near(mahalanobis(allowing, at(0, 5)), mahalanobis(plain, at(0, 3)), 1e-6))
 })
 
 t.test('identical scores, a single part and singular covariances give finite distances', async (t) => {
