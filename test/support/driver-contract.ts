@@ -58,12 +58,7 @@ export function driverContract<M extends Modality>(t: Test, contract: DriverCont
     const samples = samplesOf(frame)
     t.equal(samples.length, frame.width * frame.height * 3, 'the buffer holds three samples per pixel')
     if (driver.modality === 'rgb') t.ok(samples instanceof Uint8Array, 'pixels are bytes')
-    else
-      t.same(
-        faultOfPoints(samples),
-        undefined,
-        'points are finite, in metres, (0,0,0) where missing',
-      )
+    else t.same(faultOfPoints(samples), undefined, 'points are finite, in metres, (0,0,0) where missing')
     const earliestMs = asked.atMs - (contract.toleranceMs ?? 0)
     t.ok(
       frame.exposedAtMs >= earliestMs && frame.exposedAtMs <= clock.now(),
