@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { planeFacingCamera } from '../../calibration/plane.ts'
 import type { XyzFrame } from '../../drivers/frame.ts'
@@ -106,3 +107,33 @@ t.test('the same seed finds the same part', async (t) => {
   const frame = sceneXyz({ boxes: [{ at: [30, 40, 80, 90], heightMetres: 0.005 }] })
   t.same(findPart(frame, { seed: 3 }), findPart(frame, { seed: 3 }))
 })
+
+t.test(
+  'whatever finite points come in, a part is points of the frame or a reason, never a throw',
+  async () => {
+    const size = { width: 32, height: 32 }
+    const reach = fc.constantFrom(1e-30, 1e-6, 0.01, 1, 19, 999)
+    const step = fc.constantFrom(0, 0.25, 1)
+    fc.assert(
+      fc.property(
+        reach,
+        step,
+        fc.nat(3),
+        fc.infiniteStream(fc.double({ min: -1, max: 1, noNaN: true })),
+        (most, grid, flat, values) => {
+          const pointsMetres = new Float32Array(32 * 32 * 3)
+          for (let at = 0; at < pointsMetres.length; at++) {
+            const value = Number(values.next().value)
+            // Coarse steps make duplicates, lines and planes; one axis may be constant.
+            pointsMetres[at] =
+              at % 3 === flat ? most / 2 : most * (grid === 0 ? value : Math.round(value / grid) * grid)
+          }
+          const part = findPart({ ...sceneXyz(size), pointsMetres }, { seed: 1 })
+          if ('rejected' in part) return part.rejected.length > 0
+          return part.pointsMetres.every((metres, at) => metres === 0 || metres === pointsMetres[at])
+        },
+      ),
+      { numRuns: 60 },
+    )
+  },
+)
