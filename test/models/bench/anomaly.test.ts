@@ -1,0 +1,127 @@
+import path from 'node:path'
+import t from 'tap'
+import { indexDataset } from '../../../drivers/dataset.ts'
+import { renderPart } from '../../../drivers/synthetic/render.ts'
+import { writeDataset } from '../../../drivers/synthetic/dataset.ts'
+import { benchAnomaly, inEveryCondition } from '../../../models/bench/anomaly.ts'
+import { openBundle } from '../../../models/bundle.ts'
+import { extractFeatures } from '../../../models/extract.ts'
+import { rgbFrame, sampleOf, xyzFrame } from '../../support/samples.ts'
+import { copyTinyBundle, editManifest, TINY_BUNDLE } from '../../support/tiny-bundle.ts'
+
+const never = new AbortController().signal
+const dataFolder = path.join(t.testdir({}), 'data')
+await writeDataset({
+  root: dataFolder,
+  categories: ['hex-nut', 'cookie'],
+  size: 96,
+  train: 4,
+  validation: 2,
+  testGood: 3,
+  testPerDefect: 1,
+  seed: 5,
+  signal: never,
+})
+const options = {
+  bundleFolder: TINY_BUNDLE,
+  dataFolder,
+  seed: 1,
+  threads: 1,
+  byteBudget: 100_000,
+  falseRejectRate: 0.05,
+  bootstrapResamples: 50,
+}
+
+t.test('every class is taught and measured in the three conditions', async (t) => {
+  const { items } = await indexDataset(dataFolder)
+  const phases = new Set<string>()
+  const report = await benchAnomaly({ ...options, onProgress: ({ phase }) => phases.add(phase) })
+  t.same(report.classes.map(({ category }) => category).sort(), ['cookie', 'hex-nut'])
+  for (const { category, conditions, banks, repositoryId, taught, heldOut, timingMs } of report.classes) {
+    const tests = items.filter((item) => item.category === category && item.split === 'test')
+    t.equal(taught, 4)
+    t.equal(heldOut, 2)
+    t.match(repositoryId, /^[0-9a-f]{64}$/)
+    const bytes = Object.values(banks).reduce((sum, bank) => sum + bank.bytes, 0)
+    t.ok(bytes <= options.byteBudget, `${bytes} bytes of banks`)
+    for (const [condition, figures] of Object.entries(conditions)) {
+      const counted = figures.good + figures.defective + figures.missing.length
+      t.equal(counted, tests.length, `${category} ${condition}`)
+      for (const figure of [figures.imageAuroc, figures.pixelAuroc, figures.aupro, figures.auproRanks100]) {
+        t.ok(figure !== null && figure >= 0 && figure <= 1)
+      }
+      const { lower, upper } = figures.imageAurocInterval!
+      t.ok(lower <= figures.imageAuroc! && figures.imageAuroc! <= upper)
+    }
+    for (const step of [
+      'preprocess',
+      'rgb-encoder',
+      'xyz-encoder',
+      'judge complete',
+      'judge rgb-only',
+      'judge xyz-only',
+    ]) {
+      t.ok(timingMs[step]! >= 0, step)
+    }
+  }
+  t.ok(phases.has('cookie: judging'))
+  t.match(report.mean, { complete: { imageAuroc: Number }, 'rgb-only': { aupro: Number } })
+
+  const { classes: again } = await benchAnomaly({ ...options, classes: ['cookie'] })
+  const first = report.classes.find(({ category }) => category === 'cookie')
+  t.same(again[0]?.conditions, first?.conditions, 'the same seed gives the same figures')
+  t.equal(again[0]?.repositoryId, first?.repositoryId)
+})
+
+t.test('parts can be limited', async (t) => {
+  const { classes } = await benchAnomaly({
+    ...options,
+    classes: ['cookie'],
+    most: { train: 3, validation: 1, testPerLabel: 1 },
+  })
+  t.match(classes, [{ taught: 3, heldOut: 1, conditions: { complete: { good: 1 } } }])
+})
+
+t.test('an unknown class and an abort end it with their own reason', async (t) => {
+  await t.rejects(benchAnomaly({ ...options, classes: ['bagel'] }), /no class 'bagel'/)
+  const reason = new Error('enough')
+  await t.rejects(benchAnomaly({ ...options, signal: AbortSignal.abort(reason) }), reason)
+})
+
+t.test('the three conditions of one part are what a live station would compute', async (t) => {
+  const { rgb, pointsMetres } = renderPart({ category: 'cookie', width: 96, height: 96, seed: 3 })
+  const size = { width: 96, height: 96 }
+  const frames = { rgb: { ...rgbFrame(size), pixels: rgb }, xyz: { ...xyzFrame(size), pointsMetres } }
+  const masked = copyTinyBundle(t.testdir({}))
+  editManifest(masked, (m) => ({
+    ...m,
+    input: { ...m.input, rgb: { ...m.input.rgb, masking: 'foreground' } },
+  }))
+  for (const folder of [TINY_BUNDLE, masked]) {
+    const bundle = await openBundle(folder, { threads: 1 })
+    const derived = await inEveryCondition(sampleOf(frames), { bundle, seed: 1 })
+    const live = [frames, { rgb: frames.rgb }, { xyz: frames.xyz }].map(async (some) => {
+      const extracted = await extractFeatures(sampleOf(some), { bundle, seed: 1 })
+      if (extracted.condition === 'none') throw new Error('a sound part was refused')
+      return {
+        condition: extracted.condition,
+        features: extracted.features,
+        placement: extracted.input.placement,
+      }
+    })
+    t.same(derived, await Promise.all(live), bundle.manifest.input.rgb.masking)
+    await bundle.release()
+  }
+})
+
+t.test('a part whose points are no part is missing in complete and xyz-only, with the reason', async (t) => {
+  const bundle = await openBundle(TINY_BUNDLE, { threads: 1 })
+  const empty = { ...xyzFrame(), pointsMetres: new Float32Array(4800) }
+  const answers = await inEveryCondition(sampleOf({ rgb: rgbFrame(), xyz: empty }), { bundle, seed: 1 })
+  t.match(answers, [
+    { condition: 'complete', why: /no point/ },
+    { condition: 'rgb-only', features: { condition: 'rgb-only' } },
+    { condition: 'xyz-only', why: /no point/ },
+  ])
+  await bundle.release()
+})
