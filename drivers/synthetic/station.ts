@@ -135,7 +135,6 @@ class SyntheticDriver<M extends Modality> implements Driver<M> {
 
   async open(signal: AbortSignal): Promise<void> {
     await this.#options.studio.enter(this, signal)
-    this.#sequence = 0
   }
 
   async capture(trigger: Trigger, signal: AbortSignal): Promise<FrameOf<M>> {
@@ -151,6 +150,7 @@ class SyntheticDriver<M extends Modality> implements Driver<M> {
 
   async close(): Promise<void> {
     await this.#options.studio.leave(this)
+    this.#sequence = 0
   }
 }
 

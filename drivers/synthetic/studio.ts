@@ -1,5 +1,6 @@
 /** Our end of the rendering thread. Runs while it has users; the daemon's event loop never renders. */
 import { once } from 'node:events'
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { DriverError } from '../driver.ts'
 import type { StudioAnswer, StudioRequest } from './studio-worker.ts'
@@ -13,23 +14,35 @@ interface Waiting {
   reject(reason: unknown): void
 }
 
+/** Beside this file under the same extension: .ts under the test runner's loader, .js when built. */
+const rendering = new URL(`./studio-worker${extname(import.meta.url)}`, import.meta.url)
+
 export class Studio {
+  readonly #script: URL
   readonly #users = new Set<object>()
   readonly #waiting = new Map<number, Waiting>()
   #thread: { worker: Worker; ready: Promise<unknown> } | undefined
   #nextId = 0
+
+  /** @param script what the thread runs: the renderer, unless a test gives something worse. */
+  constructor(script = rendering) {
+    this.#script = script
+  }
 
   /** Starts the thread if nobody had. Entering twice is fine. */
   async enter(user: object, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     this.#users.add(user)
     this.#thread ??= this.#start()
+    const waited = new AbortController()
     try {
-      await Promise.race([this.#thread.ready, aborted(signal)])
+      await Promise.race([this.#thread.ready, aborted(signal, waited.signal)])
     } catch (cause) {
       await this.leave(user)
       signal.throwIfAborted()
       throw new DriverError('DRIVER_UNAVAILABLE', 'the rendering thread did not start', { cause })
+    } finally {
+      waited.abort()
     }
   }
 
@@ -83,9 +96,9 @@ export class Studio {
   }
 
   #start(): { worker: Worker; ready: Promise<unknown> } {
-    // Beside this file under the same extension: .ts under the test runner's loader, .js when built.
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const worker = new Worker(new URL(`./studio-worker.${extension}`, import.meta.url))
+    // Plain JavaScript needs none of our flags; the test runner's loader among them would cost a second per start.
+    const options = extname(this.#script.pathname) === '.js' ? { execArgv: [] } : {}
+    const worker = new Worker(this.#script, options)
     const ready = once(worker, 'message')
     worker.on('message', (answer: StudioAnswer) => this.#settle(answer))
     const lost = (reason: string): void => {
@@ -116,8 +129,9 @@ export class Studio {
   }
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
+/** Rejects with the signal's reason; stops listening when `waited` aborts. */
+function aborted(signal: AbortSignal, waited: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: waited })
   })
 }
