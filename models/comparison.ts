@@ -22,7 +22,6 @@ export interface Comparison {
   readonly bank: Bank
   /** Of each patch, k = 1. */
   readonly neighbours: Neighbours
-  readonly exclude?: Uint8Array
 }
 
 /** A part's patches as the bank holds them. @throws ModelError `MODEL_MISMATCH` when a modality of the bank is absent. */
@@ -43,26 +42,14 @@ export function patchRows(
 }
 
 /** @throws ModelError `NOT_FINITE` when a distance is not: a NaN must not lose every comparison and look normal. */
-export async function compare(
-  rows: PatchRows,
-  bank: Bank,
-  search: Search,
-  exclude?: Uint8Array,
-): Promise<Comparison> {
-  const excluded = exclude && { exclude }
+export async function compare(rows: PatchRows, bank: Bank, search: Search): Promise<Comparison> {
   // The graph's TopK leaves the order of NaN undefined, so they are looked for before the search and after it.
   if (!rows.values.every(Number.isFinite)) throw new ModelError('NOT_FINITE', 'a patch feature is not finite')
-  const neighbours = await search.nearest({
-    queries: rows.values,
-    width: rows.width,
-    bank,
-    k: 1,
-    ...excluded,
-  })
+  const neighbours = await search.nearest({ queries: rows.values, width: rows.width, bank, k: 1 })
   if (!neighbours.distances.every(Number.isFinite)) {
     throw new ModelError('NOT_FINITE', 'a patch is not at a finite distance from the bank')
   }
-  return { rows, bank, neighbours, ...excluded }
+  return { rows, bank, neighbours }
 }
 
 export function scoreOf(comparison: Comparison, voters: Uint8Array, search: Search): Promise<number> {

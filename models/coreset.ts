@@ -11,6 +11,17 @@ export interface Coreset {
   readonly selected: Int32Array
   /** Largest distance from any row to its nearest chosen row, in the original space. */
   readonly coveringRadius: number
+  readonly cover: Cover
+}
+
+/** How the chosen rows cover all rows, in the projected space: what `coresetWithout` starts from. */
+export interface Cover {
+  /** `rows * width`. */
+  readonly points: Float32Array
+  readonly width: number
+  /** Per row: squared distance to the nearest chosen row, and which chosen row (by order of choice) that is. */
+  readonly nearest: Float32Array
+  readonly owner: Int32Array
 }
 
 export interface CoresetOptions {
@@ -32,28 +43,21 @@ export async function selectCoreset(values: Float32Array, options: CoresetOption
   const { width, seed } = options
   const rows = values.length / width
   if (options.count >= rows) {
-    return { selected: Int32Array.from({ length: rows }, (_, row) => row), coveringRadius: 0 }
+    const everyRow = Int32Array.from({ length: rows }, (_, row) => row)
+    const cover = { points: values, width, nearest: new Float32Array(rows), owner: everyRow }
+    return { selected: everyRow, coveringRadius: 0, cover }
   }
-  const { points, projectedWidth } = project(values, options)
+  const cover: Cover = {
+    ...project(values, options),
+    nearest: new Float32Array(rows).fill(Infinity),
+    owner: new Int32Array(rows),
+  }
   const selected = new Int32Array(options.count)
-  // Squared distance to the nearest chosen row, and which chosen row (by order of choice) that is.
-  const nearest = new Float32Array(rows).fill(Infinity)
-  const owner = new Int32Array(rows)
-  const toChosen = new Float32Array(options.count)
   let chosen = 0
   let next = Math.floor(seededRandom(seed)() * rows)
-  while (chosen < options.count && nearest[next]! > 0) {
-    for (let i = 0; i < chosen; i++) {
-      toChosen[i] = squaredDistance(
-        points,
-        selected[i]! * projectedWidth,
-        next * projectedWidth,
-        projectedWidth,
-      )
-    }
+  while (chosen < options.count && cover.nearest[next]! > 0) {
     selected[chosen] = next
-    next = take({ points, width: projectedWidth, nearest, owner, toChosen, chosen, centre: next })
-    chosen++
+    next = take(cover, selected, chosen++)
     if (chosen % STEPS_PER_TURN === 0) {
       options.onProgress?.(chosen, options.count)
       await setImmediate()
@@ -62,22 +66,51 @@ export async function selectCoreset(values: Float32Array, options: CoresetOption
   }
   options.onProgress?.(options.count, options.count)
   const final = selected.slice(0, chosen)
-  return { selected: final, coveringRadius: coveringRadius(values, width, final, owner) }
+  return { selected: final, coveringRadius: coveringRadius(values, width, final, cover.owner), cover }
 }
 
-interface Step {
-  readonly points: Float32Array
-  readonly width: number
-  readonly nearest: Float32Array
-  readonly owner: Int32Array
-  readonly toChosen: Float32Array
-  readonly chosen: number
-  readonly centre: number
+/**
+ * The coreset as it would be had some rows never been there: they go, and as many others are chosen in their place. Just
+ * leaving them out tears holes exactly where they were: scores of a left-out part came out 0.6 deviations too high for it
+ * on synthetic products (fused 0.9), with the holes filled as high as those of parts that were never there.
+ * @param removed 1 per row that was never there.
+ * @returns the chosen rows, in no useful order.
+ */
+export function coresetWithout({ selected, cover }: Coreset, removed: Uint8Array): Int32Array {
+  const { points, width } = cover
+  const nearest = cover.nearest.slice()
+  const owner = cover.owner.slice()
+  const kept = [...selected.keys()].filter((order) => removed[selected[order]!] !== 1)
+  for (let row = 0; row < nearest.length; row++) {
+    // Below every distance, so that it is never the farthest.
+    if (removed[row] === 1) nearest[row] = -1
+    else if (removed[selected[owner[row]!]!] === 1) {
+      nearest[row] = Infinity
+      for (const order of kept) {
+        const distance = squaredDistance(points, row * width, selected[order]! * width, width)
+        if (distance < nearest[row]!) {
+          nearest[row] = distance
+          owner[row] = order
+        }
+      }
+    }
+  }
+  const refilled = new Int32Array(2 * selected.length - kept.length)
+  refilled.set(selected)
+  let chosen = selected.length
+  let next = nearest.indexOf(nearest.reduce((most, distance) => Math.max(most, distance), -1))
+  while (chosen < refilled.length && nearest[next]! > 0) {
+    refilled[chosen] = next
+    next = take({ ...cover, nearest, owner }, refilled, chosen++)
+  }
+  return refilled.slice(0, chosen).filter((row) => removed[row] !== 1)
 }
 
-/** Adds one centre. @returns the row that is now farthest from all centres. */
-function take({ points, width, nearest, owner, toChosen, chosen, centre }: Step): number {
-  const start = centre * width
+/** Makes `selected[chosen]` a centre. @returns the row that is now farthest from all centres. */
+function take({ points, width, nearest, owner }: Cover, selected: Int32Array, chosen: number): number {
+  const start = selected[chosen]! * width
+  const toChosen = new Float32Array(chosen)
+  for (let i = 0; i < chosen; i++) toChosen[i] = squaredDistance(points, selected[i]! * width, start, width)
   let farthest = 0
   let farthestDistance = -1
   for (let row = 0; row < nearest.length; row++) {
@@ -108,8 +141,11 @@ function take({ points, width, nearest, owner, toChosen, chosen, centre }: Step)
 }
 
 /** Random signs (Achlioptas 2003), scaled to keep distances in expectation. */
-function project(values: Float32Array, { width, projectedWidth, seed }: CoresetOptions) {
-  if (projectedWidth >= width) return { points: values, projectedWidth: width }
+function project(
+  values: Float32Array,
+  { width, projectedWidth, seed }: CoresetOptions,
+): Pick<Cover, 'points' | 'width'> {
+  if (projectedWidth >= width) return { points: values, width }
   const random = seededRandom(seed + 1)
   const scale = 1 / Math.sqrt(projectedWidth)
   const matrix = Float32Array.from({ length: projectedWidth * width }, () =>
@@ -124,7 +160,7 @@ function project(values: Float32Array, { width, projectedWidth, seed }: CoresetO
       points[row * projectedWidth + out] = sum
     }
   }
-  return { points, projectedWidth }
+  return { points, width: projectedWidth }
 }
 
 /**

@@ -15,20 +15,17 @@ export interface ScoreRequest {
   /** 1 = the patch votes: 784. When none does, all do, so that a part without foreground cannot pass unseen. */
   readonly voters: Uint8Array
   readonly search: Search
-  readonly exclude?: Uint8Array
 }
 
 export async function imageScore(request: ScoreRequest): Promise<number> {
-  const { queries, width, bank, neighbours, search, exclude } = request
+  const { queries, width, bank, neighbours, search } = request
   const worst = farthestPatch(neighbours.distances, request.voters)
   const nearestRow = neighbours.indices[worst]!
-  const allowed = bank.rows - (exclude?.reduce((count, flag) => count + flag, 0) ?? 0)
   const beside = await search.nearest({
     queries: bank.values.subarray(nearestRow * width, (nearestRow + 1) * width),
     width,
     bank,
-    k: Math.min(REWEIGHT_ROWS, allowed),
-    ...(exclude && { exclude }),
+    k: Math.min(REWEIGHT_ROWS, bank.rows),
   })
   // Duplicates of the nearest row may stand before it; it is dropped wherever it stands, else the first is.
   const own = Math.max(0, beside.indices.indexOf(nearestRow))

@@ -1,7 +1,7 @@
 /** The three banks of a repository, chosen from the patches of good parts under one byte budget. */
 import { makeBank, type Bank } from './bank.ts'
 import { patchRows, widened } from './comparison.ts'
-import { selectCoreset } from './coreset.ts'
+import { coresetWithout, selectCoreset } from './coreset.ts'
 import { scaleOf, type FeatureScale } from './feature-scale.ts'
 import { GRID_PATCHES, type BankName, type Features } from './features.ts'
 import type { PatchRows } from './fusion.ts'
@@ -12,8 +12,8 @@ import { RepositoryError } from './repository.ts'
 
 export interface TaughtBanks {
   readonly banks: Readonly<Record<BankName, Bank>>
-  /** Index of the part that each bank row came from. */
-  readonly rowParts: Readonly<Record<BankName, Int32Array>>
+  /** The bank as it would be had one part (by index) not been there. */
+  readonly without: Readonly<Record<BankName, (part: number) => Bank>>
   readonly descriptions: RepositoryManifest['banks']
   readonly scales: Readonly<Record<'rgb' | 'xyz', FeatureScale>>
   /** See Repository. */
@@ -59,7 +59,7 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
   const build = async (name: BankName, rows: number) => {
     const candidates = gather(parts, chosen, (part) => patchRows(part, name, scales))
     const { width } = candidates
-    const { selected, coveringRadius } = await selectCoreset(candidates.values, {
+    const coreset = await selectCoreset(candidates.values, {
       width,
       count: rows,
       projectedWidth: PROJECTED_WIDTH,
@@ -67,13 +67,23 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
       ...(options.signal && { signal: options.signal }),
       onProgress: (done, total) => options.onProgress?.({ phase: `choosing ${name} patches`, done, total }),
     })
-    const values = new Float32Array(selected.length * width)
-    for (const [row, candidate] of selected.entries()) {
-      values.set(candidates.values.subarray(candidate * width, (candidate + 1) * width), row * width)
+    const bankOf = (selected: Int32Array): Bank => {
+      const values = new Float32Array(selected.length * width)
+      for (const [row, candidate] of selected.entries()) {
+        values.set(candidates.values.subarray(candidate * width, (candidate + 1) * width), row * width)
+      }
+      return makeBank(width, values)
     }
+    const { selected, coveringRadius } = coreset
     return {
-      bank: makeBank(width, values),
-      rowParts: selected.map((candidate) => candidates.rowParts[candidate]!),
+      bank: bankOf(selected),
+      without: (part: number) =>
+        bankOf(
+          coresetWithout(
+            coreset,
+            Uint8Array.from(candidates.rowParts, (of) => (of === part ? 1 : 0)),
+          ),
+        ),
       description: { rows: selected.length, width, candidates: candidates.rowParts.length, coveringRadius },
     }
   }
@@ -83,7 +93,7 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
   const fused = await build('fused', rows)
   return {
     banks: { rgb: rgb.bank, xyz: xyz.bank, fused: fused.bank },
-    rowParts: { rgb: rgb.rowParts, xyz: xyz.rowParts, fused: fused.rowParts },
+    without: { rgb: rgb.without, xyz: xyz.without, fused: fused.without },
     descriptions: { rgb: rgb.description, xyz: xyz.description, fused: fused.description },
     scales,
     foregroundPrior,

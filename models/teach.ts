@@ -2,9 +2,9 @@
 import type { DecidableCondition } from '../drivers/sample.ts'
 import type { Bundle } from './bundle.ts'
 import { calibrate, type CalibrationPart } from './calibrate.ts'
-import { compare, patchRows } from './comparison.ts'
+import { compare, patchRows, type Comparison } from './comparison.ts'
 import { sha256Of } from './content-id.ts'
-import { GRID_COLUMNS, GRID_ROWS, type Features } from './features.ts'
+import { GRID_COLUMNS, GRID_ROWS, type BankName, type Features } from './features.ts'
 import type { Search } from './nearest.ts'
 import type { CalibrationSource, DecisionHead, RepositoryManifest } from './repository-manifest.ts'
 import { makeRepository, RepositoryError, type Repository } from './repository.ts'
@@ -120,7 +120,7 @@ function bytesOf(values: Float32Array = new Float32Array(0)): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
-/** Held-out parts against the whole banks; if they are few, also each taught part against the rows of the others. */
+/** Held-out parts against the whole banks; if they are few, also each taught part against banks without it. */
 async function compareNormals(
   { search, signal, onProgress }: TeachRequest,
   {
@@ -136,14 +136,9 @@ async function compareNormals(
   ]
   const normals: CalibrationPart[] = []
   for (const { features, part } of jobs) {
-    const compareWith = (name: 'rgb' | 'xyz' | 'fused') => {
-      const own = part === undefined ? undefined : built.rowParts[name].map((of) => (of === part ? 1 : 0))
-      return compare(
-        patchRows(features, name, built.scales),
-        built.banks[name],
-        search,
-        own && Uint8Array.from(own),
-      )
+    const compareWith = (name: BankName): Promise<Comparison> => {
+      const bank = part === undefined ? built.banks[name] : built.without[name](part)
+      return compare(patchRows(features, name, built.scales), bank, search)
     }
     const comparisons = {
       rgb: await compareWith('rgb'),

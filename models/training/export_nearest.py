@@ -20,12 +20,8 @@ def nearest() -> onnx.ModelProto:
     """Gemm + TopK; ``values`` are squared distances short of the query's own squared norm."""
     graph = helper.make_graph(
         [
-            helper.make_node(
-                "Gemm", ["queries", "bank", "bank_norms"], ["partial"], alpha=-2.0, transB=1
-            ),
-            helper.make_node(
-                "TopK", ["partial", "k"], ["values", "indices"], axis=1, largest=0, sorted=1
-            ),
+            helper.make_node("Gemm", ["queries", "bank", "bank_norms"], ["partial"], alpha=-2.0, transB=1),
+            helper.make_node("TopK", ["partial", "k"], ["values", "indices"], axis=1, largest=0, sorted=1),
         ],
         "nearest",
         [

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { selectCoreset } from '../../models/coreset.ts'
+import { coresetWithout, selectCoreset } from '../../models/coreset.ts'
 import { seededRandom } from '../../models/random.ts'
 
 function randomRows(rows: number, width: number, seed: number): Float32Array {
@@ -74,6 +74,40 @@ t.test('the covering radius is exact in the original space, projected or not', a
   )
   t.pass()
 })
+
+t.test(
+  'a coreset without some rows keeps the others and covers what is left as well as before',
+  async (t) => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), fc.integer({ min: 2, max: 40 }), async (seed, count) => {
+        const values = randomRows(120, 5, seed)
+        const coreset = await selectCoreset(values, { width: 5, count, projectedWidth: 5, seed })
+        const removed = Uint8Array.from({ length: 120 }, (_, row) => (row % 4 === 1 ? 1 : 0))
+        const left = coresetWithout(coreset, removed)
+        const remaining = Float32Array.from([...values].filter((_, i) => removed[Math.floor(i / 5)] !== 1))
+        const renumbered = left.map(
+          (row) => row - removed.subarray(0, row).reduce((sum, flag) => sum + flag, 0),
+        )
+        const kept = coreset.selected.filter((row) => removed[row] !== 1)
+        return (
+          left.length === count &&
+          new Set(left).size === count &&
+          left.every((row) => removed[row] !== 1) &&
+          kept.every((row) => left.includes(row)) &&
+          // Greedy refilling is a 2-approximation like the first choice (Gonzalez 1985).
+          radiusPlain(remaining, 5, renumbered) <= 2 * coreset.coveringRadius + 1e-9
+        )
+      }),
+      { numRuns: 60 },
+    )
+    const all = await selectCoreset(randomRows(6, 2, 1), { width: 2, count: 9, projectedWidth: 2, seed: 1 })
+    t.same(
+      [...coresetWithout(all, Uint8Array.of(1, 0, 0, 1, 0, 0))],
+      [1, 2, 4, 5],
+      'nothing is left to refill from',
+    )
+  },
+)
 
 t.test('the same seed chooses the same rows', async (t) => {
   const values = randomRows(300, 16, 1)

@@ -61,20 +61,3 @@ t.test('banks of one, two and three rows give a score, and duplicates do not ups
   t.ok((await scoreOf([0, 0, 1, 0, 0, 1], [3, 4], 2)) > 0)
   t.equal(await scoreOf([0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [3, 4], 2), 2.5, 'five rows on one spot')
 })
-
-t.test('excluded rows take no part in the re-weighting', async (t) => {
-  const bank = makeBank(1, Float32Array.from([0, 1, 50, 60]))
-  const queries = Float32Array.of(100)
-  const exclude = Uint8Array.of(0, 0, 1, 1)
-  const neighbours = await search.nearest({ queries, width: 1, bank, k: 1, exclude })
-  const found = await imageScore({
-    queries,
-    width: 1,
-    bank,
-    neighbours,
-    voters: Uint8Array.of(1),
-    search,
-    exclude,
-  })
-  t.equal(found, reweighted(99, [100], 1))
-})

@@ -1,4 +1,6 @@
 import t from 'tap'
+import type { Bank } from '../../models/bank.ts'
+import { normalised } from '../../models/feature-scale.ts'
 import { buildBanks } from '../../models/taught-banks.ts'
 import { partFeatures } from '../support/part-features.ts'
 
@@ -19,14 +21,19 @@ t.test('foreground enters whole, background by a small share, and only where par
   t.ok(foregroundPrior.includes(0))
 })
 
-t.test('every bank row is a patch of the part that it names', async (t) => {
-  const { banks, rowParts, scales } = await buildBanks(parts, { byteBudget: 40_000, seed: 1 })
-  for (let row = 0; row < banks.rgb.rows; row += 17) {
-    const { width, values } = parts[rowParts.rgb[row]!]!.rgb!
-    const first = banks.rgb.values[row * width]! * scales.rgb.std + scales.rgb.mean
-    t.ok(values.some((value, i) => i % width === 0 && Math.abs(value - first) < 1e-4))
-  }
-  t.same([...new Set(rowParts.fused)].sort(), [0, 1, 2, 3])
+t.test('a bank without a part holds none of its patches and as many rows as before', async (t) => {
+  const { banks, without, scales } = await buildBanks(parts, { byteBudget: 40_000, seed: 1 })
+  const { width, values } = parts[2]!.rgb!
+  const keyAt = (rows: Float32Array, row: number): string => rows.slice(row * width, row * width + 3).join()
+  const ownPatches = normalised(values, scales.rgb)
+  const own = new Set(Array.from({ length: 784 }, (_, patch) => keyAt(ownPatches, patch)))
+  const ownRows = ({ rows, values }: Bank): number =>
+    Array.from({ length: rows }, (_, row) => keyAt(values, row)).filter((key) => own.has(key)).length
+  t.ok(ownRows(banks.rgb) > 0)
+  t.equal(ownRows(without.rgb(2)), 0)
+  t.equal(without.rgb(2).rows, banks.rgb.rows)
+  t.equal(without.fused(0).rows, banks.fused.rows)
+  t.equal(without.xyz(0).rows, banks.xyz.rows)
 })
 
 t.test('parts without a foreground enter whole', async (t) => {
@@ -35,8 +42,10 @@ t.test('parts without a foreground enter whole', async (t) => {
   t.equal(descriptions.xyz.candidates, 4 * 784)
 })
 
-t.test('parts of different widths make no bank, nor does a budget without room', async (t) => {
+t.test('parts of different widths or without a modality make no bank, nor does a budget without room', async (t) => {
   const wide = { ...parts[1]!, xyz: { width: 16, values: new Float32Array(784 * 16) } }
   await t.rejects(buildBanks([parts[0]!, wide], { byteBudget: 1e6, seed: 1 }), { code: 'MODEL_MISMATCH' })
+  const { rgb: _, ...blind } = parts[1]!
+  await t.rejects(buildBanks([parts[0]!, blind], { byteBudget: 1e6, seed: 1 }), { code: 'MODEL_MISMATCH' })
   await t.rejects(buildBanks(parts, { byteBudget: 100, seed: 1 }), { code: 'REPOSITORY_REFUSED' })
 })
