@@ -42,10 +42,13 @@ t.test('parts without a foreground enter whole', async (t) => {
   t.equal(descriptions.xyz.candidates, 4 * 784)
 })
 
-t.test('parts of different widths or without a modality make no bank, nor does a budget without room', async (t) => {
-  const wide = { ...parts[1]!, xyz: { width: 16, values: new Float32Array(784 * 16) } }
-  await t.rejects(buildBanks([parts[0]!, wide], { byteBudget: 1e6, seed: 1 }), { code: 'MODEL_MISMATCH' })
-  const { rgb: _, ...blind } = parts[1]!
-  await t.rejects(buildBanks([parts[0]!, blind], { byteBudget: 1e6, seed: 1 }), { code: 'MODEL_MISMATCH' })
-  await t.rejects(buildBanks(parts, { byteBudget: 100, seed: 1 }), { code: 'REPOSITORY_REFUSED' })
-})
+t.test(
+  'parts of different widths or without a modality make no bank, nor does a budget without room',
+  async (t) => {
+    const wide = { ...parts[1]!, xyz: { width: 16, values: new Float32Array(784 * 16) } }
+    await t.rejects(buildBanks([parts[0]!, wide], { byteBudget: 1e6, seed: 1 }), { code: 'MODEL_MISMATCH' })
+    const { rgb: _, ...blind } = parts[1]!
+    await t.rejects(buildBanks([parts[0]!, blind], { byteBudget: 1e6, seed: 1 }), { code: 'MODEL_MISMATCH' })
+    await t.rejects(buildBanks(parts, { byteBudget: 100, seed: 1 }), { code: 'REPOSITORY_REFUSED' })
+  },
+)
