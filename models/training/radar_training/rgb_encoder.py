@@ -79,11 +79,16 @@ def patch_features(tap28: Tensor, tap14: Tensor) -> Tensor:
     return torch.cat([fine, coarse], 1)
 
 
+def balance() -> Tensor:
+    """[128]: gives both taps the same expected norm; without it the 96 coarse channels outvote the 32 fine ones."""
+    widths = (TAP28_WIDTH, TAP14_WIDTH)
+    return torch.cat([torch.full((width,), (TOKEN_WIDTH / len(widths) / width) ** 0.5) for width in widths])
+
+
 class RgbEncoder(nn.Module):
     """The exported graph: image [1,3,224,224] -> tokens [1,784,128], row-major patches.
 
-    Every channel is standardised by `mean` and `std` (each [128], measured on procedural pictures), then both taps are
-    weighted to the same expected norm; without that the 96 coarse channels would outvote the 32 fine ones.
+    Every channel is standardised by `mean` and `std` (each [128], measured on procedural pictures), then balanced.
     """
 
     mean: Tensor
@@ -92,14 +97,8 @@ class RgbEncoder(nn.Module):
     def __init__(self, taps: nn.Module, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.taps = taps
-        balance = torch.cat(
-            [
-                torch.full((TAP28_WIDTH,), (TOKEN_WIDTH / 2 / TAP28_WIDTH) ** 0.5),
-                torch.full((TAP14_WIDTH,), (TOKEN_WIDTH / 2 / TAP14_WIDTH) ** 0.5),
-            ]
-        )
         self.register_buffer("mean", mean.reshape(1, 1, -1))
-        self.register_buffer("gain", (balance / std).reshape(1, 1, -1))
+        self.register_buffer("gain", (balance() / std).reshape(1, 1, -1))
 
     def forward(self, image: Tensor) -> Tensor:
         features = patch_features(*self.taps(image))

@@ -110,7 +110,7 @@ class XyzBackbone(nn.Module):
 
 
 class XyzEncoder(nn.Module):
-    """The exported graph: groups [G,K,3], centres [G,3] -> tokens [G,192], channels standardised on procedural clouds."""
+    """The exported graph: groups [G,K,3], centres [G,3] -> tokens [G,192], standardised on procedural clouds."""
 
     mean: Tensor
     gain: Tensor
