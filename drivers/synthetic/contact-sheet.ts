@@ -80,8 +80,8 @@ function shadedDepth(points: Float32Array, side: number): Uint8Array {
   return pixels
 }
 
+/** The file's extension chooses the format: png is exact, jpg a tenth of the size. */
 export async function writeSheet(sheet: Sheet, file: string): Promise<void> {
-  await sharp(sheet.pixels, { raw: { width: sheet.width, height: sheet.height, channels: 3 } })
-    .png()
-    .toFile(file)
+  const { width, height, pixels } = sheet
+  await sharp(pixels, { raw: { width, height, channels: 3 } }).toFile(file)
 }

@@ -40,24 +40,3 @@ export function fractalNoise(seed: number, octaves: number): Field {
     return sum
   }
 }
-
-/** Distance to the nearest of randomly strewn points, one per unit cell: 0 at a point, about 0.5 between them. */
-export function cellNoise(seed: number): Field {
-  const key = hash32(seed)
-  return (x, y) => {
-    const column = Math.floor(x)
-    const row = Math.floor(y)
-    let nearest = 9
-    for (let below = -1; below <= 1; below++) {
-      for (let right = -1; right <= 1; right++) {
-        const hash = hash32(
-          (Math.imul(column + right, 0x27d4eb2f) + key) ^ Math.imul(row + below, 0x165667b1),
-        )
-        const dx = column + right + (hash & 0xffff) / 65536 - x
-        const dy = row + below + (hash >>> 16) / 65536 - y
-        nearest = Math.min(nearest, dx * dx + dy * dy)
-      }
-    }
-    return Math.sqrt(nearest)
-  }
-}
