@@ -38,7 +38,6 @@ export function topicsOf(site: string, station: string): Topics {
 
 function topicLevel(what: string, value: string): string {
   // Wildcards in a published topic are a protocol error that makes brokers drop the connection (MQTT 5, 3.3.2-2).
-  // eslint-disable-next-line no-control-regex
   if (value === '' || value.length > 64 || value.startsWith('$') || /[/+#\u0000-\u001f\u007f]/.test(value)) {
     throw new RuntimeError(
       'BAD_TOPIC',
