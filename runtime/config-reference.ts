@@ -50,7 +50,8 @@ function rowsOf(schema: JsonSchema, path: string, required: boolean): string[] {
   if (typeof schema.additionalProperties === 'object') {
     return [...sectionRow(schema, path), ...rowsOf(schema.additionalProperties, `${path}.<product>`, false)]
   }
-  const fallback = schema.default === undefined ? (required ? 'required' : '') : `\`${JSON.stringify(schema.default)}\``
+  const fallback =
+    schema.default === undefined ? (required ? 'required' : '') : `\`${JSON.stringify(schema.default)}\``
   return [`| \`${path}\` | ${valueOf(schema)} | ${fallback} | ${schema.description ?? ''} |`]
 }
 
@@ -59,7 +60,9 @@ function isSection(schema: JsonSchema): boolean {
 }
 
 function sectionRow(schema: JsonSchema, path: string): string[] {
-  return schema.description === undefined || path === '' ? [] : [`| \`${path}\` | section | | ${schema.description} |`]
+  return schema.description === undefined || path === ''
+    ? []
+    : [`| \`${path}\` | section | | ${schema.description} |`]
 }
 
 function valueOf(schema: JsonSchema): string {

@@ -19,9 +19,9 @@ const fault = z
     from: z.int().min(1).max(1_000_000_000).describe('First trigger, counted from 1, that the fault hits.'),
     to: z.int().min(1).max(1_000_000_000).describe('Last trigger that the fault hits.'),
     kind: z
-      .enum(['timeout', 'hang', 'crash', 'frozen', 'bad', 'late'])
+      .enum(['timeout', 'hang', 'crash', 'unplugged', 'frozen', 'bad', 'late'])
       .describe(
-        'What the sensor does: answers too late, never answers, dies, repeats its pixels, sends rubbish, sends an old frame.',
+        'What the sensor does: answers too late, never answers, dies, is gone, repeats its pixels, sends rubbish, sends an old frame.',
       ),
   })
   .refine((value) => value.to >= value.from, { message: 'expected to >= from', path: ['to'] })
@@ -42,6 +42,13 @@ const sensor = (defaultName: string) =>
       .max(120_000)
       .default(10_000)
       .describe('Longest wait for the device to open.'),
+    reopenFirstMs: z
+      .int()
+      .min(10)
+      .max(60_000)
+      .default(500)
+      .describe('Pause before a lost sensor is opened again; doubles with every failure.'),
+    reopenMaxMs: z.int().min(10).max(600_000).default(30_000).describe('Longest such pause.'),
     freezeCheck: z
       .boolean()
       .default(true)

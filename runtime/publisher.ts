@@ -40,6 +40,8 @@ export interface PublisherOptions {
   readonly clock: Clock
   readonly log: Log
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number }
+  /** The broker has acknowledged this verdict. */
+  onPublished?(seq: number): void
 }
 
 export interface PublisherStats {
@@ -314,6 +316,7 @@ export class Publisher {
       this.#published += 1
       this.#acknowledged = Math.max(this.#acknowledged, seq)
       this.#options.outbox.acknowledge(seq)
+      this.#options.onPublished?.(seq)
       this.#pump()
     })
   }

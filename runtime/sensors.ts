@@ -38,7 +38,11 @@ export async function openSensors(
     if (driver === undefined) throw new Error(`a ${sensor.kind} station has no ${modality} driver`)
     return {
       make: () => driver,
-      supervision: { deadlineMs: sensor.deadlineMs, openDeadlineMs: sensor.openDeadlineMs },
+      supervision: {
+        deadlineMs: sensor.deadlineMs,
+        openDeadlineMs: sensor.openDeadlineMs,
+        backoff: { firstMs: sensor.reopenFirstMs, maxMs: sensor.reopenMaxMs },
+      },
       freezeCheck: sensor.freezeCheck,
       faults: sensor.faults,
     }

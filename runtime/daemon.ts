@@ -1,0 +1,243 @@
+/** The composition root: reads nothing but the config it is given, builds every part, runs the station, takes it down. */
+import { mkdir } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { delay, monotonicClock } from '../drivers/clock.ts'
+import type { Trigger, Truth } from '../drivers/driver.ts'
+import type { Health } from '../drivers/health.ts'
+import type { Sample } from '../drivers/sample.ts'
+import { InferenceHost, type HostStats } from '../models/inference-host.ts'
+import type { Inspection } from '../models/inspection.ts'
+import { activeRepository } from '../models/repository-store.ts'
+import { openBroker } from './broker.ts'
+import { bundleFolder } from './bundle-folder.ts'
+import { recipeOf, type Config } from './config-schema.ts'
+import { eventMessage, type StationEvent } from './event.ts'
+import type { Log } from './log.ts'
+import type { VerdictPayload } from './messages.ts'
+import { openOutbox } from './outbox.ts'
+import { packageVersion } from './package-version.ts'
+import { openPublisher, type Publisher } from './publisher.ts'
+import { openSensors } from './sensors.ts'
+import { runStation } from './station.ts'
+import { offlineStatus, openStatus } from './status.ts'
+import { topicsOf } from './topics.ts'
+import type { OnRefused, TriggerFeed } from './triggers/feed.ts'
+import { fileFeed } from './triggers/file.ts'
+import { mqttFeed } from './triggers/mqtt.ts'
+import { stdinFeed } from './triggers/stdin.ts'
+import { timerFeed } from './triggers/timer.ts'
+
+export interface DaemonOptions {
+  readonly config: Config
+  readonly log: Log
+  /** Asks for a clean shutdown. */
+  readonly signal: AbortSignal
+  /** Instead of the config's triggers. */
+  readonly feeds?: readonly TriggerFeed[]
+  /** Instead of the one in the state directory. */
+  readonly outboxFile?: string
+  /** Everything is up; triggers come next. */
+  onReady?(about: Running): void
+  onVerdict?(verdict: VerdictPayload, about: { sample: Sample; inspection?: Inspection }): void
+  /** The broker has acknowledged this verdict. */
+  onPublished?(seq: number): void
+}
+
+export interface Running {
+  readonly brokerUrl: string
+  readonly topicRoot: string
+  hostStats(): HostStats
+  /** Only for synthetic and replayed parts. */
+  readonly truthOf: ((trigger: Trigger) => Promise<Truth>) | undefined
+}
+
+const STATUS_EVERY_MS = 10_000
+/** Seeds the plane fit of frames without a calibrated plane: the same frame always has the same plane. */
+const PLANE_SEED = 1
+
+/** Resolves after a clean shutdown. Rejects when the station cannot run at all: broken bundle, outbox in use elsewhere. */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  const closers: (() => Promise<void> | void)[] = []
+  try {
+    await runParts(options, (close) => closers.push(close))
+  } finally {
+    // Last opened, first closed: what a part needs is still there while it closes.
+    for (const close of closers.reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        options.log.error({ error }, 'shutdown')
+      }
+    }
+  }
+}
+
+async function runParts(
+  options: DaemonOptions,
+  defer: (close: () => Promise<void> | void) => void,
+): Promise<void> {
+  const { config, log } = options
+  const clock = monotonicClock
+  const { site, name: station } = config.station
+  const topics = topicsOf(site, station)
+  const stationName = { site, station, topics, runId: randomUUID().slice(0, 8) }
+  const recipe = recipeOf(config)
+  // A failure inside ends the station the same way as a request from outside does.
+  const failure = new AbortController()
+  const signal = AbortSignal.any([options.signal, failure.signal])
+
+  await mkdir(config.stateDirectory, { recursive: true })
+  const early: StationEvent[] = []
+  let tell = (event: StationEvent): void => void early.push(event)
+  const outbox = openOutbox(options.outboxFile ?? join(config.stateDirectory, 'outbox.sqlite'), {
+    maxVerdicts: config.queue.outboxVerdicts,
+    maxBytes: config.queue.outboxMebibytes * 2 ** 20,
+    clock,
+    onDurability({ durability, error }) {
+      const detail = error?.message ?? 'verdicts are on the disk again'
+      log.warn({ durability, code: error?.code, detail }, 'outbox')
+      tell({ kind: `outbox-${durability}`, detail, ...(error && { code: error.code }) })
+    },
+  })
+  defer(() => outbox.close())
+
+  const embedded = config.mqtt.url === undefined ? await openBroker(config.mqtt.embeddedPort) : undefined
+  if (embedded !== undefined) defer(() => embedded.close())
+  const brokerUrl = config.mqtt.url ?? embedded?.url ?? ''
+  const publisher = openPublisher({
+    ...stationName,
+    broker: { ...config.mqtt, url: brokerUrl, protocolVersion: embedded?.protocolVersion ?? 5 },
+    outbox,
+    will: offlineStatus(stationName, 'connection-lost'),
+    gapEvent: ({ firstSeq, lastSeq }) => {
+      const detail = `verdicts ${firstSeq} to ${lastSeq} were given up: the outbox was full`
+      return eventMessage(stationName, { kind: 'gap', firstSeq, lastSeq, detail })
+    },
+    clock,
+    log,
+    ...(options.onPublished && { onPublished: options.onPublished }),
+  })
+  tell = (event) => publisher.event(eventMessage(stationName, event))
+  early.forEach(tell)
+  defer(async () => {
+    const patience = AbortSignal.timeout(config.deadlines.shutdownMs)
+    await publisher.drained(patience)
+    await publisher.close(offlineStatus(stationName, 'shutdown'), patience)
+  })
+
+  let sayHealth = (): void => undefined
+  const onHealth = (health: Health): void => {
+    reportHealth(health, { log, tell })
+    sayHealth()
+  }
+  const { rig, truthOf } = await openSensors(config, { onHealth }, signal)
+  defer(() => rig.close())
+
+  const repositoryFolder = await activeRepository(join(config.stateDirectory, 'repositories'), config.product)
+  const host = new InferenceHost({
+    bundleFolder: bundleFolder(config.bundle),
+    threads: config.inference.threads,
+    seed: PLANE_SEED,
+    ...(repositoryFolder !== undefined && { repositoryFolder }),
+    onState(state, detail) {
+      const isBad = state === 'waiting-to-restart'
+      log[isBad ? 'error' : 'info']({ state, detail }, 'inference host')
+      if (isBad) tell({ kind: 'alarm', code: 'HOST_LOST', detail })
+    },
+  })
+  defer(() => host.close())
+
+  const status = openStatus({
+    ...stationName,
+    version: packageVersion(),
+    product: config.product,
+    publisher,
+    outbox,
+    rig,
+    host,
+    clock,
+    everyMs: STATUS_EVERY_MS,
+  })
+  defer(() => status.close())
+  sayHealth = () => status.publish()
+
+  // A host that is slow to start does not keep the station from answering; one that refuses its bundle ends it.
+  const opened = host.open(signal).then(
+    () => reportRepository(host.stats(), { isTaught: repositoryFolder !== undefined, log, tell }),
+    (error: unknown) => {
+      if (!signal.aborted) failure.abort(error)
+    },
+  )
+  await Promise.race([opened, delay(config.deadlines.verdictMs, signal, clock).catch(() => undefined)])
+  status.online()
+  options.onReady?.({ brokerUrl, topicRoot: topics.root, hostStats: () => host.stats(), truthOf })
+
+  const onRefused: OnRefused = ({ source, detail }) => {
+    log.warn({ source, detail }, 'trigger refused')
+    tell({ kind: 'trigger-refused', detail: `${source}: ${detail}` })
+  }
+  await runStation({
+    ...stationName,
+    product: config.product,
+    sensors: { rgb: config.sensors.rgb?.name, xyz: config.sensors.xyz?.name },
+    policy: recipe.policy,
+    feeds: options.feeds ?? config.triggers.map((trigger) => feedOf(trigger, { publisher, onRefused })),
+    rig,
+    inspector: host,
+    outbox,
+    publisher,
+    deadlines: config.deadlines,
+    maxWaiting: config.queue.triggers,
+    heatmap: config.heatmap,
+    clock,
+    log,
+    signal,
+    onVerdict(verdict, about) {
+      status.count(verdict)
+      options.onVerdict?.(verdict, about)
+    },
+    onLate: (step) => status.countLate(step),
+  })
+  if (failure.signal.aborted) throw failure.signal.reason
+}
+
+function feedOf(
+  trigger: Config['triggers'][number],
+  { publisher, onRefused }: { publisher: Publisher; onRefused: OnRefused },
+): TriggerFeed {
+  const clock = monotonicClock
+  switch (trigger.kind) {
+    case 'timer':
+      return timerFeed({ everyMs: trigger.everyMs, count: trigger.count, clock })
+    case 'mqtt':
+      return mqttFeed(publisher)
+    case 'file':
+      return fileFeed({ folder: trigger.folder, clock, onRefused })
+    case 'stdin':
+      return stdinFeed(process.stdin, onRefused)
+  }
+}
+
+function reportHealth(health: Health, { log, tell }: { log: Log; tell(event: StationEvent): void }): void {
+  const { sensor, modality, state, trouble } = health
+  const isBad = state === 'lost' || state === 'degraded'
+  log[isBad ? 'warn' : 'info'](
+    { sensor, modality, state, code: trouble?.code, detail: trouble?.detail },
+    'sensor',
+  )
+  const detail = `${sensor} is ${state}${trouble ? `: ${trouble.detail}` : ''}`
+  tell({ kind: 'sensor', detail, ...(trouble && { code: trouble.code }) })
+}
+
+function reportRepository(
+  { description }: HostStats,
+  { isTaught, log, tell }: { isTaught: boolean; log: Log; tell(event: StationEvent): void },
+): void {
+  const detail = isTaught
+    ? description?.repositoryProblem
+    : 'nothing was taught yet: every verdict is unknown'
+  if (detail === undefined) return
+  log.error({ detail }, 'repository')
+  tell({ kind: 'alarm', code: isTaught ? 'REPOSITORY_REFUSED' : 'NOT_TAUGHT', detail })
+}
