@@ -42,7 +42,8 @@ export function shadeRelief(relief: Relief, lighting: Lighting, eye: Vector): Ra
   const open = skyShare(relief)
   const lit = lighting.lamps.map((lamp) => castShadow(relief, lamp.direction, 0.0016))
   const lamps = Float64Array.from(lighting.lamps.flatMap((lamp) => [...lamp.direction, lamp.intensity]))
-  const surface = heightMetres.map((height, index) => height + detailMetres[index]!)
+  const surface = new Float32Array(size)
+  for (let index = 0; index < size; index++) surface[index] = heightMetres[index]! + detailMetres[index]!
   const perTexel = 0.5 / texelMetres
   for (let row = 0; row < rows; row++) {
     const up = row === 0 ? 0 : -columns

@@ -1,5 +1,5 @@
 /** What the part lies on. */
-import { fractalNoise, valueNoise } from './noise.ts'
+import { valueNoise } from './noise.ts'
 import type { Random } from './random.ts'
 import { colour, lay, shadeBy, type Surfel } from './surfel.ts'
 
@@ -16,7 +16,7 @@ const colours = {
 /** Paints the mat at (x, y) metres on the plane. A little uneven, never above half a millimetre. */
 export function makeMat(kind: MatKind, random: Random): (x: number, y: number, surfel: Surfel) => void {
   const ground = colours[kind]
-  const cloud = fractalNoise(random.seed(), 2)
+  const cloud = valueNoise(random.seed())
   const grit = valueNoise(random.seed())
   const wear = random.between(0.03, 0.08)
   return (x, y, surfel) => {

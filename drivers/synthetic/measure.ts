@@ -85,9 +85,11 @@ function returns(
       loss += 0.35 * smoothstep(0.3, 0.12, facing)
       if (onPart) loss += 0.14 * smoothstep(0.04, 0.008, brightness)
       else loss += sensor.matLoss * smoothstep(-0.25, 0.55, patch(u * 0.045, v * 0.045)) * 2
-      const luck =
-        0.62 * (0.5 + 0.5 * clump(u * 0.42, v * 0.42)) + 0.38 * (hash32(index + whiteKey) / 4294967296)
-      if (loss >= 1 || luck < edge[(loss * 255) | 0]!) continue
+      if (loss >= 1) continue
+      const threshold = edge[(loss * 255) | 0]!
+      // The white share alone often clears the threshold; the clump is then not worth its noise.
+      const white = 0.38 * (hash32(index + whiteKey) / 4294967296)
+      if (white < threshold && white + 0.62 * (0.5 + 0.5 * clump(u * 0.42, v * 0.42)) < threshold) continue
       const far = depth / 0.5
       sigma[index] = (DEPTH_NOISE_METRES * far * far) / Math.max(facing, 0.25)
     }

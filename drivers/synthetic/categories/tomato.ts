@@ -52,10 +52,11 @@ export const tomato: Category = {
       surfel.roughness = 0.24
       surfel.detailMetres = 0.00002 * skin(x * 500, y * 500)
       for (const sepal of sepals) {
+        if (radius > sepal.length) continue
         const bent = angle - sepal.angle - sepal.bend * radius * from
         const turn = bent - 2 * Math.PI * Math.round(bent / (2 * Math.PI))
+        if (Math.abs(turn) > Math.PI / 2) continue
         const along = radius * Math.cos(turn)
-        if (along < 0 || along > sepal.length) continue
         const aside = Math.abs(radius * Math.sin(turn))
         const half = sepal.width * (1 - along / sepal.length) ** 0.6
         const leaf = smoothstep(half, half - 0.0006, aside)
