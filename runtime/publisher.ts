@@ -93,7 +93,8 @@ export class Publisher {
   #isRefused = false
   #events: Message[] = []
   #commandsRunning = 0
-  #idleWaiters: (() => void)[] = []
+  /** Of `drained`. */
+  #waiters: (() => void)[] = []
   #connections = 0
   #published = 0
   #refused = 0
@@ -163,12 +164,12 @@ export class Publisher {
 
   /** Resolves when everything has been sent and acknowledged, or when the signal aborts. */
   async drained(signal: AbortSignal): Promise<void> {
+    const wake = (): void => this.#wakeWaiters()
+    signal.addEventListener('abort', wake)
     while (!signal.aborted && !this.#isIdle()) {
-      await new Promise<void>((resolve) => {
-        this.#idleWaiters.push(resolve)
-        signal.addEventListener('abort', () => resolve(), { once: true })
-      })
+      await new Promise<void>((resolve) => this.#waiters.push(resolve))
     }
+    signal.removeEventListener('abort', wake)
   }
 
   /** Says goodbye with a last retained message, within the signal. What is left stays in the outbox. */
@@ -209,9 +210,12 @@ export class Publisher {
   async #session(stop: AbortSignal): Promise<string> {
     const client = connect(this.#options.broker.url, await this.#connectOptions())
     let isOver = false
+    let stopped = (): void => undefined
     try {
       return await new Promise<string>((resolve) => {
         let reason = 'connection closed'
+        stopped = () => resolve('stopped')
+        stop.addEventListener('abort', stopped)
         client.on('connect', () => {
           if (!isOver) this.#beginSession(client)
         })
@@ -231,11 +235,11 @@ export class Publisher {
           (packet) => (reason = `the broker disconnected us, reason ${packet.reasonCode}`),
         )
         client.on('close', () => resolve(reason))
-        stop.addEventListener('abort', () => resolve('stopped'), { once: true })
       })
     } finally {
       // First, so that late callbacks find nobody. What was not acknowledged is still in the outbox.
       isOver = true
+      stop.removeEventListener('abort', stopped)
       this.#endSession()
       client.end(true)
     }
@@ -302,7 +306,7 @@ export class Publisher {
     for (const verdict of outbox.after(this.#cursor, IN_FLIGHT - this.#inFlight.size)) {
       this.#publishVerdict(client, verdict)
     }
-    void this.#pictures.show(this.#acknowledged).then(() => this.#announceIdle())
+    void this.#pictures.show(this.#acknowledged).then(() => this.#wakeWaiters())
   }
 
   #publishVerdict(client: MqttClient, { seq, topic, payload }: StoredVerdict): void {
@@ -425,9 +429,8 @@ export class Publisher {
     return hasSentAll && this.#events.length === 0 && this.#pictures.isIdle
   }
 
-  #announceIdle(): void {
-    if (this.#idleWaiters.length > 0 && this.#isIdle())
-      for (const resolve of this.#idleWaiters.splice(0)) resolve()
+  #wakeWaiters(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve()
   }
 }
 

@@ -123,6 +123,7 @@ t.test('a broker restarted in mid-stream costs no verdict', { skip, timeout: 60_
   await publisher.close({ topic: topics.status, payload: '{"state":"offline"}' }, soon())
   outbox.close()
   await listener.close()
+  await mosquitto.stop()
 })
 
 t.test('MQTT 5: content type, number, expiry, correlation, and the last will', { skip }, async (t) => {
@@ -172,6 +173,7 @@ t.test('MQTT 5: content type, number, expiry, correlation, and the last will', {
   await publisher.close({ topic: topics.status, payload: '{"state":"offline"}' }, soon())
   outbox.close()
   await listener.close()
+  await mosquitto.stop()
 })
 
 t.test('a verdict that the access list forbids stays in the outbox', { skip }, async (t) => {
@@ -186,4 +188,5 @@ t.test('a verdict that the access list forbids stays in the outbox', { skip }, a
   t.equal(publisher.stats().published, 0)
   await publisher.close({ topic: topics.status, payload: '{"state":"offline"}' }, soon())
   outbox.close()
+  await mosquitto.stop()
 })
