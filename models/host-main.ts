@@ -7,6 +7,8 @@ import type { FromHost, HostedInspector, InspectorModule, ToHost } from './host-
 
 const parent = process.ppid
 process.on('disconnect', () => process.exit(0))
+// Ctrl-C and systemd signal every process of the service: the daemon still drains, and lets its host go when it is done.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
 // A daemon that was killed cannot kill us, and a blocked event loop never sees the channel close. This thread does.
 new Worker(`setInterval(() => process.ppid === ${parent} || process.kill(process.pid, 'SIGKILL'), 1000)`, {

@@ -7,6 +7,10 @@ import { teach, type TaughtPart } from '../../models/teach.ts'
 import { rgbFrame, sampleOf, xyzFrame } from './samples.ts'
 import { TINY_BUNDLE } from './tiny-bundle.ts'
 
+const TAUGHT = 6
+/** As many as measure a false-reject rate of 5 %. */
+const HELD_OUT = 20
+
 /** Saves it in `folder`, which must not exist yet. */
 export async function teachTinyRepository(
   folder: string,
@@ -16,7 +20,7 @@ export async function teachTinyRepository(
   const search = await openSearch({ threads: 1 })
   try {
     const parts: TaughtPart[] = []
-    for (let part = 0; part < 6; part++) {
+    for (let part = 0; part < TAUGHT + HELD_OUT; part++) {
       const size = { width: 100, height: 100, seed: 100 + part }
       const frames = { rgb: rgbFrame(size), xyz: xyzFrame(size) }
       const extracted = await extractFeatures(sampleOf(frames), { bundle, seed })
@@ -26,8 +30,8 @@ export async function teachTinyRepository(
     const repository = await teach({
       product: 'tiny',
       bundle,
-      parts,
-      heldOut: [],
+      parts: parts.slice(0, TAUGHT),
+      heldOut: parts.slice(TAUGHT),
       search,
       byteBudget: 100_000,
       falseRejectRate: 0.05,
