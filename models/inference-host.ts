@@ -58,6 +58,8 @@ export interface HostStats {
   readonly state: HostState
   readonly restarts: number
   readonly pid?: number
+  /** What the host was doing when it last said so; `idle` between parts. */
+  readonly step?: string
   /** Resident memory of the host as of its last beat; 0 before the first. */
   readonly rssBytes: number
   readonly description?: InspectorDescription
@@ -190,6 +192,7 @@ export class InferenceHost implements Inspector {
       state: this.#state,
       restarts: this.#restarts,
       rssBytes: this.#rssBytes,
+      ...(this.#host && { step: this.#host.step }),
       ...(pid !== undefined && { pid }),
       ...(this.#description && { description: this.#description }),
       ...(this.#lastFailure !== undefined && { lastFailure: this.#lastFailure }),
@@ -339,6 +342,7 @@ export class InferenceHost implements Inspector {
   }
 
   #idle(host: Host): void {
+    host.step = 'idle'
     const { silenceMs } = this.#limits
     this.#watch(host, silenceMs, () => `sent no beat for ${silenceMs} ms`)
     this.#sendNext()

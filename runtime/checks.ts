@@ -90,11 +90,30 @@ export async function checkStateDirectory(folder: string): Promise<Check> {
   }
 }
 
+/** As mqtt.js takes them. */
+function defaultPortOf(protocol: string): number {
+  switch (protocol) {
+    case 'ws:':
+      return 80
+    case 'wss:':
+      return 443
+    case 'mqtts:':
+    case 'ssl:':
+    case 'tls:':
+      return 8883
+    default:
+      return 1883
+  }
+}
+
 /** Only that something listens: a wrong password or certificate shows when the daemon connects. */
 export async function checkBroker(url: string): Promise<Check> {
   const { hostname, port, protocol } = new URL(url)
-  const defaultPort = /^(mqtts|ssl|tls|wss):$/.test(protocol) ? 8883 : 1883
-  const target = { host: hostname, port: port === '' ? defaultPort : Number(port) }
+  const target = {
+    // An IPv6 address has brackets in a URL only.
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: port === '' ? defaultPortOf(protocol) : Number(port),
+  }
   return new Promise((resolve) => {
     const socket = connect({ ...target, timeout: BROKER_DEADLINE_MS })
     const finish = (state: Check['state'], found: string): void => {

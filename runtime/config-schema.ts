@@ -3,6 +3,7 @@
  * Every number has a minimum, a maximum and a unit in its name. Unknown keys are errors.
  */
 import * as z from 'zod'
+import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
 
 /** MQTT topic levels and folder names at once: no `/`, `+`, `#`, spaces or dots that could climb out of a folder. */
 const name = z
@@ -129,7 +130,7 @@ export const configSchema = z
       .describe('Exposures of one trigger may lie this far apart; beyond it the older one is stale.'),
     synthetic: z
       .strictObject({
-        category: name.default('hex-nut').describe('Procedural product to show.'),
+        category: z.enum(CATEGORY_NAMES).default('hex-nut').describe('Procedural product to show.'),
         width: pixels.default(400).describe('Width of the frames.'),
         height: pixels.default(400).describe('Height of the frames.'),
         seed: z

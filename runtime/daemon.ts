@@ -61,6 +61,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const closers: (() => Promise<void> | void)[] = []
   try {
     await runParts(options, (close) => closers.push(close))
+  } catch (error) {
+    // Told to stop while it was starting: as clean an end as any other.
+    if (!options.signal.aborted || error !== options.signal.reason) throw error
   } finally {
     // Last opened, first closed: what a part needs is still there while it closes.
     for (const close of closers.reverse()) {
@@ -169,7 +172,11 @@ async function runParts(
       if (!signal.aborted) failure.abort(error)
     },
   )
-  await Promise.race([opened, delay(config.deadlines.verdictMs, signal, clock).catch(() => undefined)])
+  const patience = new AbortController()
+  const waiting = AbortSignal.any([signal, patience.signal])
+  await Promise.race([opened, delay(config.deadlines.verdictMs, waiting, clock).catch(() => undefined)])
+  patience.abort()
+  if (failure.signal.aborted) throw failure.signal.reason
   status.online()
   options.onReady?.({ brokerUrl, topicRoot: topics.root, hostStats: () => host.stats(), truthOf })
 

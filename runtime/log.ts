@@ -5,7 +5,13 @@ export type Log = Logger
 
 export function openLog(options: { level: string }): Log {
   return pino(
-    { level: options.level, base: {}, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level: options.level,
+      base: {},
+      timestamp: pino.stdTimeFunctions.isoTime,
+      // An Error has nothing that JSON would show by itself.
+      serializers: { error: pino.stdSerializers.err },
+    },
     pino.destination({ fd: 2, sync: true }),
   )
 }

@@ -4,13 +4,24 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { ConfigError, EXIT_CONFIG } from './config-error.ts'
 import { packageVersion } from './package-version.ts'
 
+/** Work that a signal ended half done. The exit code is the shell's for that signal. */
+class Stopped extends Error {
+  readonly exitCode: number
+
+  constructor(name: 'SIGINT' | 'SIGTERM') {
+    super(`stopped by ${name}`)
+    this.exitCode = name === 'SIGINT' ? 130 : 143
+  }
+}
+
 /** Ctrl-C and systemd's stop both ask for a clean end; a second one ends at once. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
-      controller.abort(new Error(`stopped by ${name}`))
+      const stopped = new Stopped(name)
+      if (controller.signal.aborted) process.exit(stopped.exitCode)
+      controller.abort(stopped)
     })
   }
   return controller.signal
@@ -19,8 +30,18 @@ function stopSignal(): AbortSignal {
 function wholeNumber(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    if (text.trim() === '' || !Number.isInteger(value) || value < minimum || value > maximum) {
       throw new InvalidArgumentError(`expected a whole number from ${minimum} to ${maximum}`)
+    }
+    return value
+  }
+}
+
+function numberBetween(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !(value >= minimum && value <= maximum)) {
+      throw new InvalidArgumentError(`expected a number from ${minimum} to ${maximum}`)
     }
     return value
   }
@@ -146,8 +167,8 @@ bench
   .option('--train <n>', 'at most this many good parts to teach', parts)
   .option('--seed <n>', 'seed', seed, 1)
   .option('--threads <n>', 'threads of ONNX Runtime', wholeNumber(1, 64), 2)
-  .option('--false-reject-rate <p>', 'promised false-reject rate', Number, 0.05)
-  .option('--bank-mebibytes <n>', 'byte budget of the banks', Number, 16)
+  .option('--false-reject-rate <p>', 'promised false-reject rate', numberBetween(0.0001, 0.5), 0.05)
+  .option('--bank-mebibytes <n>', 'byte budget of the banks', numberBetween(0.25, 2048), 16)
   .addOption(json())
   .action(async (options) => {
     const { benchAnomalyCommand } = await import('./commands/bench.ts')
@@ -171,10 +192,18 @@ try {
   if (error instanceof ConfigError) {
     process.stderr.write(`${error.message}\n`)
     process.exitCode = EXIT_CONFIG
+  } else if (stoppedBy(error) !== undefined) {
+    process.exitCode = stoppedBy(error)?.exitCode
   } else {
     process.stderr.write(`radar-edge: ${describeFailure(error)}\n`)
     process.exitCode = 1
   }
+}
+
+/** A child process that was ended with us gives the signal as its cause. */
+function stoppedBy(error: unknown): Stopped | undefined {
+  if (error instanceof Stopped) return error
+  return error instanceof Error && error.cause instanceof Stopped ? error.cause : undefined
 }
 
 /** Known failures carry a code and a full sentence; anything else is a bug, whose stack belongs in the report. */

@@ -4,7 +4,7 @@ import type { Modality } from '../drivers/frame.ts'
 import type { Health } from '../drivers/health.ts'
 import { replayStation } from '../drivers/replay.ts'
 import { openRig, type Rig, type SensorOptions } from '../drivers/rig.ts'
-import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
+import { CATEGORY_NAMES, type CategoryName } from '../drivers/synthetic/catalogue.ts'
 import { syntheticStation } from '../drivers/synthetic/station.ts'
 import { ConfigError } from './config-error.ts'
 import type { Config } from './config-schema.ts'
@@ -24,7 +24,7 @@ export interface OpenSensorsOptions {
   onHealth?(health: Health): void
 }
 
-/** @throws ConfigError when the config asks for something that does not exist; a sensor that is absent is only lost. */
+/** Rejects with the signal's reason only: a sensor that is absent is lost, and that is no error. */
 export async function openSensors(
   config: Config,
   options: OpenSensorsOptions,
@@ -75,7 +75,6 @@ function stationsOf(
     ...(kinds.has('synthetic') && {
       synthetic: syntheticStation({
         ...synthetic,
-        category: categoryOf(synthetic.category),
         defectRate: options.defectRate ?? synthetic.defectRate,
         sensors: names,
       }),
@@ -92,8 +91,8 @@ function stationsOf(
   }
 }
 
-/** @throws ConfigError that lists the products. */
-export function categoryOf(name: string): (typeof CATEGORY_NAMES)[number] {
+/** For names from the command line. @throws ConfigError that lists the products. */
+export function categoryOf(name: string): CategoryName {
   const known = CATEGORY_NAMES.find((category) => category === name)
   if (known !== undefined) return known
   throw new ConfigError('CONFIG_INVALID', 'synthetic station', [

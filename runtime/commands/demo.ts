@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
+import type { CategoryName } from '../../drivers/synthetic/catalogue.ts'
 import { configSchema, type Config } from '../config-schema.ts'
 import { runDaemon, type Running } from '../daemon.ts'
 import { openLog } from '../log.ts'
@@ -28,8 +29,11 @@ export interface DemoOptions {
 /** The seeds of taught and inspected parts must differ, or the demo would inspect what it was taught. */
 const TAUGHT_SEED_OFFSET = 1_000_003
 
-export async function demo(options: DemoOptions): Promise<void> {
-  categoryOf(options.category)
+type KnownProduct = DemoOptions & { readonly category: CategoryName }
+
+/** @throws ConfigError for a product that the synthetic station does not know. */
+export async function demo(asked: DemoOptions): Promise<void> {
+  const options = { ...asked, category: categoryOf(asked.category) }
   const stateDirectory = resolve(options.state ?? (await mkdtemp(join(tmpdir(), 'radar-edge-demo-'))))
   const say = (text: string): void => void (options.json || process.stdout.write(`${text}\n`))
   try {
@@ -43,7 +47,7 @@ export async function demo(options: DemoOptions): Promise<void> {
   }
 }
 
-async function inspect(config: Config, options: DemoOptions & { say(text: string): void }): Promise<void> {
+async function inspect(config: Config, options: KnownProduct & { say(text: string): void }): Promise<void> {
   const [fault] = config.sensors.xyz?.faults ?? []
   const board = openScoreboard(options)
   let running: Running | undefined
@@ -71,7 +75,7 @@ async function inspect(config: Config, options: DemoOptions & { say(text: string
   await board.finish()
 }
 
-function configOf(options: DemoOptions, stateDirectory: string): Config {
+function configOf(options: KnownProduct, stateDirectory: string): Config {
   const from = Math.floor(options.parts / 3) + 1
   const to = Math.floor((2 * options.parts) / 3)
   const faults = to >= from ? [{ from, to, kind: 'unplugged' }] : []
@@ -92,7 +96,7 @@ function configOf(options: DemoOptions, stateDirectory: string): Config {
 }
 
 /** In a process of its own, as on a station: the daemon never loads the model. */
-async function teachInChild(options: DemoOptions, stateDirectory: string): Promise<void> {
+async function teachInChild(options: KnownProduct, stateDirectory: string): Promise<void> {
   const config = configOf(options, stateDirectory)
   const taught = {
     ...config,
