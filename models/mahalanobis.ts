@@ -41,7 +41,7 @@ export function fitMahalanobis(
   scores: readonly Vector[],
   { mode = 'one-sided', allowances = [] }: { mode?: MahalanobisMode; allowances?: Vector } = {},
 ): MahalanobisHead {
-  const banks = scores[0]?.map((_, bank) => bank) ?? []
+  const banks = [...scores[0]!.keys()]
   const mean = banks.map((bank) => scores.reduce((sum, row) => sum + row[bank]!, 0) / scores.length)
   const deviation = banks.map((bank) => {
     const squares = scores.reduce((sum, row) => sum + (row[bank]! - mean[bank]!) ** 2, 0)
@@ -66,7 +66,7 @@ export function fitMahalanobis(
 /** @returns tau; not negative in `two-sided` mode. It has no upper end. */
 export function mahalanobis({ mode, origin, covariance }: MahalanobisHead, scores: Vector): number {
   const excess = origin.map((value, bank) => scores[bank]! - value)
-  const banks = origin.map((_, bank) => bank)
+  const banks = [...origin.keys()]
   if (mode === 'two-sided') return Math.sqrt(quadraticForm(covariance, excess, banks)?.value ?? NaN)
   const best = Math.max(...excess.map((value, bank) => value / Math.sqrt(covariance[bank]![bank]!)))
   if (!(best > 0)) return best
@@ -109,7 +109,7 @@ function quadraticForm(covariance: Matrix, excess: Vector, banks: readonly numbe
 /** Ledoit & Wolf 2004, eq. 14, for standardised columns: the weight that minimises the expected squared error. */
 function ledoitWolf(standardised: readonly Vector[]): number {
   const count = standardised.length
-  const banks = standardised[0]!.map((_, bank) => bank)
+  const banks = [...standardised[0]!.keys()]
   let delta = 0
   let beta = 0
   let trace = 0

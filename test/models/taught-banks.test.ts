@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Bank } from '../../models/bank.ts'
 import { normalised } from '../../models/feature-scale.ts'
-import { buildBanks } from '../../models/taught-banks.ts'
+import { buildBanks, type TeachProgress } from '../../models/taught-banks.ts'
 import { partFeatures } from '../support/part-features.ts'
 
 const parts = [1, 2, 3, 4].map((seed) => partFeatures({ seed }))
@@ -34,6 +34,18 @@ t.test('a bank without a part holds none of its patches and as many rows as befo
   t.equal(without.rgb(2).rows, banks.rgb.rows)
   t.equal(without.fused(0).rows, banks.fused.rows)
   t.equal(without.xyz(0).rows, banks.xyz.rows)
+})
+
+t.test('progress is told for each bank, and an abort ends the work', async (t) => {
+  const phases: string[] = []
+  const options = { byteBudget: 40_000, seed: 1 }
+  const onProgress = ({ phase, done, total }: TeachProgress): void =>
+    void (done === total && phases.push(phase))
+  await buildBanks(parts, { ...options, signal: new AbortController().signal, onProgress })
+  t.same(phases, ['choosing rgb patches', 'choosing xyz patches', 'choosing fused patches'])
+  await t.rejects(buildBanks(parts, { ...options, signal: AbortSignal.abort(new Error('enough')) }), {
+    message: 'enough',
+  })
 })
 
 t.test('parts without a foreground enter whole', async (t) => {
