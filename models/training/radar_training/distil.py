@@ -127,6 +127,7 @@ def distil(
     measured = [teacher.taps(training_crops(pool.sample(32, rng), rng)) for _ in range(16)]
     standard = Standardisation.measure([torch.cat(tap) for tap in zip(*measured, strict=True)])
     student = Distilled()
+    before = {"step": 0, "minutes": 0.0} if resume is None else resume["report"]
     if resume is not None:
         student.taps.load_state_dict(resume["taps"])
         standard = Standardisation(resume["means"], resume["stds"])
@@ -139,7 +140,8 @@ def distil(
     while True:
         elapsed = (time.monotonic() - started) / 60
         if elapsed >= minutes or step % 400 == 399:
-            report = {"seed": seed, "step": step, "minutes": round(elapsed, 1), "pictures": pool.size}
+            report = {"seed": seed, "step": before["step"] + step, "minutes": round(before["minutes"] + elapsed, 1)}
+            report |= {"pictures": pool.size}
             report |= {"loss": round(loss_mean, 4)} | fidelity(averaged, teacher, standard, held_out)
             state = {
                 "taps": cast(Distilled, averaged.module).taps.state_dict(),

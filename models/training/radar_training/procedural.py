@@ -21,12 +21,14 @@ SIZE = 256
 SHARD = 500
 
 
-def shape_outline(rng: Rng, x: float, y: float, radius: float) -> list[tuple[float, float]]:
+def shape_outline(rng: Rng, centre: tuple[float, float], radius: float) -> list[tuple[float, float]]:
     """A closed outline: polygon, star, superellipse or wobbling blob."""
     kind = rng.integers(4)
     corners = int(rng.integers(3, 9)) if kind < 2 else 40
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False) + rng.uniform(0, 6)
     stretch, turn = rng.uniform(0.3, 1), rng.uniform(0, np.pi)
+    x, y = centre
+    radii: Field
     if kind == 0:
         radii = np.ones(corners)
     elif kind == 1:
@@ -35,7 +37,8 @@ def shape_outline(rng: Rng, x: float, y: float, radius: float) -> list[tuple[flo
         power = rng.uniform(1, 8)
         radii = (np.abs(np.cos(angles)) ** power + np.abs(np.sin(angles)) ** power) ** (-1 / power)
     else:
-        radii = 1 + sum(rng.uniform(0, 0.3) * np.cos(k * angles + rng.uniform(0, 6)) for k in range(1, 6))
+        waves = [rng.uniform(0, 0.3) * np.cos(k * angles + rng.uniform(0, 6)) for k in range(1, 6)]
+        radii = 1 + np.sum(waves, 0)
     px, py = radii * np.cos(angles), stretch * radii * np.sin(angles)
     return [
         (x + radius * (a * np.cos(turn) - b * np.sin(turn)), y + radius * (a * np.sin(turn) + b * np.cos(turn)))
@@ -54,7 +57,7 @@ def dead_leaves(rng: Rng, size: int) -> Picture:
     textured = rng.choice([0.0, 0.15, 0.4])
     for _ in range(int(10 ** rng.uniform(0.7, 2.4))):
         radius = size * min(0.4, 0.015 / (rng.random() ** 0.8 + 0.02))
-        outline = shape_outline(rng, *(rng.random(2) * size), radius)
+        outline = shape_outline(rng, (rng.random() * size, rng.random() * size), radius)
         if rng.random() < textured:
             mask = Image.new("L", (size, size))
             ImageDraw.Draw(mask).polygon(outline, 255)

@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating]
 """[size,size], about 0..1."""
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating]
 """[size,size,3], 0..1."""
 Rng = np.random.Generator
 
@@ -185,7 +185,7 @@ def flat(rng: Rng, size: int) -> Picture:
     """One colour with a slow gradient."""
     u, v = grid(rng, size)
     slope = rng.uniform(-0.3, 0.3) * u + rng.uniform(-0.15, 0.15) * v
-    return np.clip(colour(rng) + slope[..., None] * rng.uniform(0.3, 1, 3), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(colour(rng) + slope[..., None] * rng.uniform(0.3, 1, 3), 0, 1), np.float32)
 
 
 def fibres(rng: Rng, size: int) -> Picture:
