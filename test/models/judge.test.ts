@@ -87,7 +87,7 @@ t.test('a head that overflows gives an error, not a map of infinities', async (t
 
 t.test('features of another width or without their modality are refused', async (t) => {
   const part = partFeatures({ seed: 506 })
-  const { xyz: _, ...withoutXyz } = part
+  const withoutXyz: Features = { ...narrowed(part, 'rgb-only'), condition: 'complete' }
   await t.rejects(judge(withoutXyz, repository, search), { code: 'MODEL_MISMATCH' })
   const wide = { width: 24, values: new Float32Array(784 * 24) }
   await t.rejects(judge({ ...part, rgb: wide }, repository, search), { code: 'MODEL_MISMATCH' })

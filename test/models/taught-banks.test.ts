@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Bank } from '../../models/bank.ts'
 import { normalised } from '../../models/feature-scale.ts'
 import { buildBanks, type TeachProgress } from '../../models/taught-banks.ts'
-import { partFeatures } from '../support/part-features.ts'
+import { narrowed, partFeatures } from '../support/part-features.ts'
 
 const parts = [1, 2, 3, 4].map((seed) => partFeatures({ seed }))
 const foregroundCount = parts[0]!.foregroundPatches.reduce((sum, flag) => sum + flag, 0)
@@ -59,7 +59,7 @@ t.test(
   async (t) => {
     const wide = { ...parts[1]!, xyz: { width: 16, values: new Float32Array(784 * 16) } }
     await t.rejects(buildBanks([parts[0]!, wide], { byteBudget: 1e6, seed: 1 }), { code: 'MODEL_MISMATCH' })
-    const { rgb: _, ...blind } = parts[1]!
+    const blind = narrowed(parts[1]!, 'xyz-only')
     await t.rejects(buildBanks([parts[0]!, blind], { byteBudget: 1e6, seed: 1 }), { code: 'MODEL_MISMATCH' })
     await t.rejects(buildBanks(parts, { byteBudget: 100, seed: 1 }), { code: 'REPOSITORY_REFUSED' })
   },
