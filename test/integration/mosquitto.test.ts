@@ -12,7 +12,7 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { monotonicClock } from '../../drivers/clock.ts'
 import { openOutbox, type Outbox } from '../../runtime/outbox.ts'
-import { openPublisher } from '../../runtime/publisher.ts'
+import { openPublisher, type BrokerAddress } from '../../runtime/publisher.ts'
 import { topicsOf } from '../../runtime/topics.ts'
 import { openCable } from '../support/cable.ts'
 import { listen } from '../support/listener.ts'
@@ -20,6 +20,9 @@ import { listen } from '../support/listener.ts'
 const path = `${process.env.PATH ?? ''}:/usr/sbin`
 const found = spawnSync('mosquitto', ['-h'], { env: { PATH: path } }).error === undefined
 const skip = found ? false : 'SKIP: no mosquitto on the PATH (Debian: apt-get install mosquitto)'
+
+const hasOpenssl = spawnSync('openssl', ['version']).error === undefined
+const skipTls = skip || (hasOpenssl ? false : 'SKIP: no openssl on the PATH, needed to make certificates')
 
 const topics = topicsOf('plant', 'cell')
 const soon = () => AbortSignal.timeout(10_000)
@@ -69,7 +72,7 @@ async function prepareMosquitto(t: Test, extra = '') {
   }
 }
 
-function makePublisher(t: Test, url: string) {
+function makePublisher(t: Test, url: string, tls: Partial<BrokerAddress> = {}) {
   const outbox = openOutbox(join(t.testdirName, 'outbox.sqlite'), {
     maxVerdicts: 10_000,
     maxBytes: 1e8,
@@ -77,7 +80,7 @@ function makePublisher(t: Test, url: string) {
     onDurability: () => t.fail('the outbox must stay durable'),
   })
   const publisher = openPublisher({
-    broker: { url, protocolVersion: 5 },
+    broker: { url, protocolVersion: 5, ...tls },
     site: 'plant',
     station: 'cell',
     topics,
@@ -190,3 +193,57 @@ t.test('a verdict that the access list forbids stays in the outbox', { skip }, a
   outbox.close()
   await mosquitto.stop()
 })
+
+/** A CA, a broker's certificate for localhost and a client's, with openssl. */
+function makeCertificates(folder: string): void {
+  const openssl = (...parameters: string[]) => {
+    const { status, stderr } = spawnSync('openssl', parameters, { cwd: folder })
+    if (status !== 0) throw new Error(String(stderr))
+  }
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=test ca')
+  for (const name of ['localhost', 'station']) {
+    openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`)
+    const issued = [
+      '-in',
+      `${name}.csr`,
+      '-out',
+      `${name}.crt`,
+      '-CA',
+      'ca.crt',
+      '-CAkey',
+      'ca.key',
+      '-days',
+      '2',
+    ]
+    openssl('x509', '-req', ...issued, '-CAcreateserial')
+  }
+}
+
+t.test(
+  'TLS with a client certificate; without one, or with a foreign CA, nothing is sent',
+  { skip },
+  async (t) => {
+    const folder = t.testdirName
+    const at = (name: string) => join(folder, name)
+    const tls = `cafile ${at('ca.crt')}\ncertfile ${at('localhost.crt')}\nkeyfile ${at('localhost.key')}\nrequire_certificate true\n`
+    const mosquitto = await prepareMosquitto(t, tls)
+    makeCertificates(folder)
+    await mosquitto.start()
+    const url = mosquitto.url.replace('mqtt://127.0.0.1', 'mqtts://localhost')
+    const identity = { caFile: at('ca.crt'), certFile: at('station.crt'), keyFile: at('station.key') }
+    for (const [what, files, published] of [
+      ['no certificate', { caFile: identity.caFile }, 0],
+      ['a CA that did not sign the broker', { ...identity, caFile: at('station.crt') }, 0],
+      ['all three', identity, 1],
+    ] as const) {
+      const { outbox, publisher } = makePublisher(t, url, files)
+      if (outbox.stats().depth === 0) commit(outbox)
+      await publisher.drained(AbortSignal.timeout(published === 0 ? 500 : 10_000))
+      t.equal(publisher.stats().published, published, what)
+      await publisher.close({ topic: topics.status, payload: '{"state":"offline"}' }, soon())
+      outbox.close()
+    }
+    await mosquitto.stop()
+  },
+)

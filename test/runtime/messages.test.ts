@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import t from 'tap'
-import { triggerCommandSchema, verdictSchema } from '../../runtime/messages.ts'
+import { asHistorical, triggerCommandSchema, verdictSchema } from '../../runtime/messages.ts'
 import { schemaFiles } from '../../runtime/schema-files.ts'
 import { makePayload } from '../support/inspected.ts'
 
@@ -43,5 +43,11 @@ t.test('an unknown field in a command is a mistake of the sender', (t) => {
   t.ok(triggerCommandSchema.safeParse({ partId: 'x' }).success)
   t.notOk(triggerCommandSchema.safeParse({ partID: 'x' }).success)
   t.notOk(validatorOf('cmd-trigger')({ partID: 'x' }))
+  t.end()
+})
+
+t.test('a late verdict differs in its mark only', (t) => {
+  const payload = makePayload()
+  t.same(JSON.parse(asHistorical(JSON.stringify(payload))), { ...payload, historical: true })
   t.end()
 })
