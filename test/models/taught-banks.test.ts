@@ -11,7 +11,7 @@ t.test('foreground enters whole, background by a small share, and only where par
   const { descriptions, banks, foregroundPrior } = await buildBanks(parts, { byteBudget: 1e7, seed: 1 })
   const { candidates, rows, coveringRadius } = descriptions.rgb
   t.ok(
-    candidates >= 4 * foregroundCount && candidates < 4 * foregroundCount * 1.6,
+    candidates >= 4 * foregroundCount && candidates < 4 * foregroundCount * 1.4,
     `${candidates} candidates`,
   )
   t.equal(rows, candidates, 'the budget holds all')
