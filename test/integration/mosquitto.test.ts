@@ -222,7 +222,7 @@ function makeCertificates(folder: string): void {
 
 t.test(
   'TLS with a client certificate; without one, or with a foreign CA, nothing is sent',
-  { skip },
+  { skip: skipTls },
   async (t) => {
     const folder = t.testdirName
     const at = (name: string) => join(folder, name)
