@@ -28,10 +28,16 @@ export interface TeachOptions {
   readonly signal: AbortSignal
 }
 
+interface GoodPart {
+  readonly partId: string
+  readonly heldOut: boolean
+  readonly sample: Sample
+}
+
 /** Where taught parts come from, how many there are, and which of them stay out of the banks. */
 interface GoodParts {
   readonly total: number
-  samples(): AsyncIterable<{ readonly partId: string; readonly heldOut: boolean; readonly sample: Sample }>
+  samples(): AsyncIterable<GoodPart>
   close(): Promise<void>
 }
 
@@ -109,11 +115,16 @@ async function fromSensors(config: Config, options: TeachOptions): Promise<GoodP
   const { rig } = await openSensors(config, { defectRate: 0 }, options.signal)
   return {
     total: options.parts,
-    async *samples() {
-      for (let ordinal = 1; ordinal <= options.parts; ordinal++) {
-        const trigger = { id: `teach-${ordinal}`, atMs: performance.now(), source: 'teach' as const }
-        yield { partId: trigger.id, heldOut: false, sample: await rig.capture(trigger, options.signal) }
-      }
+    samples() {
+      const triggers = Array.from({ length: options.parts }, (_, index) => ({
+        id: `teach-${index + 1}`,
+        source: 'teach' as const,
+      }))
+      return capturedAhead(triggers, async (trigger) => ({
+        partId: trigger.id,
+        heldOut: false,
+        sample: await rig.capture({ ...trigger, atMs: performance.now() }, options.signal),
+      }))
     },
     close: () => rig.close(),
   }
@@ -135,13 +146,29 @@ async function fromDataset(root: string, options: TeachOptions): Promise<GoodPar
   )
   return {
     total: good.length,
-    async *samples() {
-      for (const { partId, split } of good) {
+    samples() {
+      return capturedAhead(good, async ({ partId, split }) => {
         const trigger = { id: `teach-${partId}`, atMs: performance.now(), source: 'teach' as const, partId }
-        yield { partId, heldOut: split === 'validation', sample: await rig.capture(trigger, options.signal) }
-      }
+        return { partId, heldOut: split === 'validation', sample: await rig.capture(trigger, options.signal) }
+      })
     },
     close: () => rig.close(),
+  }
+}
+
+/** While one part is encoded the next one is captured, and no further. */
+async function* capturedAhead<Source>(
+  sources: readonly Source[],
+  capture: (source: Source) => Promise<GoodPart>,
+): AsyncGenerator<GoodPart> {
+  let ahead: Promise<GoodPart> | undefined
+  for (const [index, source] of sources.entries()) {
+    const part = await (ahead ?? capture(source))
+    const next = sources[index + 1]
+    ahead = next === undefined ? undefined : capture(next)
+    // A capture that fails while nobody waits for it is told when its turn comes.
+    ahead?.catch(() => undefined)
+    yield part
   }
 }
 
