@@ -112,7 +112,9 @@ def finish_bundle(
         "xyz_tokens": run_graph(folder / "xyz.onnx", {"groups": golden["groups"], "centres": golden["centres"]}),
     }
     # `save` writes an array's memory as it lies: a transposed view would be stored in the wrong order.
-    write_whole(folder / "golden.safetensors", save({key: np.ascontiguousarray(value) for key, value in answers.items()}))
+    write_whole(
+        folder / "golden.safetensors", save({key: np.ascontiguousarray(value) for key, value in answers.items()})
+    )
 
     def file(name: str) -> dict[str, str]:
         return {"name": name, "sha256": sha256(folder / name)}

@@ -48,7 +48,7 @@ def test_xyz_tokens_do_not_depend_on_where_the_part_lies() -> None:
     torch.testing.assert_close(here, there, atol=1e-3, rtol=0)
 
 
-def test_xyz_tokens_do_depend_on_the_order_of_nothing_but_the_groups() -> None:
+def test_xyz_tokens_ignore_the_order_of_neighbours() -> None:
     torch.manual_seed(0)
     backbone = XyzBackbone().eval()
     groups, centres = cloud(2)
