@@ -128,6 +128,14 @@ export const configSchema = z
       .max(60_000)
       .default(200)
       .describe('Exposures of one trigger may lie this far apart; beyond it the older one is stale.'),
+    delayToleranceMs: z
+      .number()
+      .min(0)
+      .max(600_000)
+      .default(500)
+      .describe(
+        'A frame exposed longer than this after its trigger is flagged captured-late in the verdict: the part may have moved on.',
+      ),
     synthetic: z
       .strictObject({
         category: z.enum(CATEGORY_NAMES).default('hex-nut').describe('Procedural product to show.'),

@@ -40,6 +40,8 @@ export interface StationOptions {
   readonly outbox: Pick<Outbox, 'commit'>
   readonly publisher: Pick<Publisher, 'wake' | 'pictureObstacle' | 'offerPictures'>
   readonly deadlines: { readonly verdictMs: number; readonly shutdownMs: number }
+  /** A frame exposed longer after its trigger than this is flagged: the part may have moved on. */
+  readonly delayToleranceMs: number
   /** Triggers that may wait; one more has an unknown verdict at once. */
   readonly maxWaiting: number
   readonly heatmap: {
@@ -61,6 +63,8 @@ type Step = 'capture' | 'inspect'
 
 /** Kept of every deadline for deciding and for one fsync. */
 const RESERVE_MS = 20
+/** The inspector is told to stop this much earlier: what it says of itself (starting, stuck in a step) is the better reason. */
+const LAST_WORD_MS = 10
 
 /** What became of one trigger on its way. */
 interface Finding {
@@ -70,12 +74,16 @@ interface Finding {
   readonly timingMs: Readonly<Record<string, number>>
 }
 
-/** Runs until every feed has ended or the signal aborts, and every accepted trigger has its verdict. */
+/** Runs until every feed has ended, one has failed or the signal aborts, and every accepted trigger has its verdict. */
 export async function runStation(options: StationOptions): Promise<void> {
-  const { rig, inspector, sensors, policy, deadlines, clock, log, signal } = options
+  const { rig, inspector, sensors, policy, delayToleranceMs, deadlines, clock, log } = options
   const queue = new TriggerQueue(options.maxWaiting)
   const askers = new Map<string, (verdict: VerdictPayload) => void>()
   const outOfPatience = new AbortController()
+  // One feed that breaks ends the others: half a station that looks whole would be worse than none.
+  const broken = new AbortController()
+  const signal = AbortSignal.any([options.signal, broken.signal])
+  const context = { policy, sensors, delayToleranceMs }
   let asked = 0
 
   const ask: Ask = (request) => {
@@ -121,8 +129,7 @@ export async function runStation(options: StationOptions): Promise<void> {
   const unknown = (sample: Sample, reason: UnknownReason, detail: string): Verdict => {
     const { condition, absent } = sample
     return unknownVerdict(sample, {
-      policy,
-      sensors,
+      ...context,
       nowMs: clock.now(),
       condition,
       absent,
@@ -151,16 +158,23 @@ export async function runStation(options: StationOptions): Promise<void> {
       return { sample, verdict: unknown(sample, 'nothing-captured', detail), timingMs }
     }
     const startedMs = clock.now()
+    const last = new AbortController()
+    const lastWordMs = trigger.atMs + deadlines.verdictMs - RESERVE_MS - LAST_WORD_MS - startedMs
+    const cancelLast = clock.after(Math.max(0, lastWordMs), () => last.abort())
     try {
-      const inspection = await inTime(trigger, 'inspect', (signal) => inspector.inspect(sample, signal))
+      const inspection = await inTime(trigger, 'inspect', (signal) =>
+        inspector.inspect(sample, AbortSignal.any([signal, last.signal])),
+      )
       const nowMs = clock.now()
-      const verdict = decide(sample, inspection, { policy, sensors, nowMs })
+      const verdict = decide(sample, inspection, { ...context, nowMs })
       const steps = inspection.kind === 'decided' ? inspection.timingMs : {}
       return { sample, inspection, verdict, timingMs: { ...steps, ...timingMs, inspect: nowMs - startedMs } }
     } catch (error) {
       const failure = failureOf(error, 'model-failed')
       log.warn({ triggerId: trigger.id, ...failure }, 'inspection failed')
       return { sample, verdict: unknown(sample, failure.reason, failure.detail), timingMs }
+    } finally {
+      cancelLast()
     }
   }
 
@@ -187,7 +201,16 @@ export async function runStation(options: StationOptions): Promise<void> {
   if (signal.aborted) stop()
   else signal.addEventListener('abort', stop, { once: true })
 
-  const feeding = Promise.allSettled(options.feeds.map((feed) => feed(ask, signal)))
+  const feeding = Promise.allSettled(
+    options.feeds.map(async (feed) => {
+      try {
+        await feed(ask, signal)
+      } catch (error) {
+        broken.abort(error)
+        throw error
+      }
+    }),
+  )
   void feeding.then(() => queue.end())
   let inspecting = Promise.resolve()
   for await (const trigger of queue) {

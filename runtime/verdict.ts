@@ -32,6 +32,7 @@ export type Verdict = Omit<
 export interface DecisionContext {
   readonly policy: RecipePolicy
   readonly sensors: SensorNames
+  readonly delayToleranceMs: number
   /** Monotonic; the frames' age counts to here. */
   readonly nowMs: number
 }
@@ -122,7 +123,7 @@ function actionOf(outcome: Verdict['outcome'], policy: DecisionPolicy): Verdict[
 function headOf(
   sample: Sample,
   inspection: { condition: Condition; absent: Sample['absent']; flags: readonly string[] },
-  { sensors, nowMs }: DecisionContext,
+  { sensors, delayToleranceMs, nowMs }: DecisionContext,
 ) {
   const { trigger } = sample
   const modalities: Verdict['modalities'] = {}
@@ -141,7 +142,7 @@ function headOf(
     degraded: Object.values(modalities).some((modality) => modality?.state !== 'ok'),
     modalities,
     ...(isMeasured(sample.skewMs) && { skewMs: sample.skewMs }),
-    flags: [...inspection.flags],
+    flags: [...inspection.flags, ...(isLate(sample, delayToleranceMs) ? ['captured-late'] : [])],
   }
 }
 
@@ -163,6 +164,11 @@ function modalityOf(
     }
   }
   return { sensor, state: 'ok' as const, ...age }
+}
+
+/** A trigger that waited, or a slow sensor: by then another part may have lain there. */
+function isLate({ trigger, frames }: Sample, delayToleranceMs: number): boolean {
+  return Object.values(frames).some((frame) => frame.exposedAtMs - trigger.atMs > delayToleranceMs)
 }
 
 function isMeasured(value: number | undefined): value is number {

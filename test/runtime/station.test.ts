@@ -45,6 +45,7 @@ function makeStation(fields: Partial<StationOptions> & { clock: Clock }) {
     outbox: { commit: (_topic, build) => build({ seq: ++seq, durable: true }) },
     publisher: { wake: () => undefined, pictureObstacle: () => 'offline', offerPictures: () => undefined },
     deadlines: { verdictMs: 1000, shutdownMs: 2000 },
+    delayToleranceMs: 500,
     maxWaiting: 4,
     heatmap: { publish: 'always', overlay: true, maxSize: 800 },
     log,
@@ -272,6 +273,52 @@ t.test('a feed that breaks ends the station with its error, after the accepted t
   })
   await t.rejects(clock.settle(runStation(options)), { message: 'no such pipe' })
   t.equal(verdicts.length, 1)
+})
+
+t.test('a feed that breaks ends the others too: no station that hears with half its ears', async (t) => {
+  const clock = virtualClock()
+  const { options } = makeStation({
+    clock,
+    feeds: [
+      async () => {
+        throw new Error('no such folder')
+      },
+      async (_ask, signal) => {
+        if (signal.aborted) return
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      },
+    ],
+  })
+  await t.rejects(clock.settle(runStation(options)), { message: 'no such folder' })
+  t.equal(clock.pending(), 0)
+})
+
+t.test('an inspector that is told to stop has the last word on why', async (t) => {
+  const clock = virtualClock()
+  const { options, verdicts, late } = makeStation({
+    clock,
+    feeds: [burst(1)],
+    inspector: {
+      inspect: (sample, signal) =>
+        new Promise((resolve) =>
+          signal.addEventListener('abort', () =>
+            resolve({
+              kind: 'undecided',
+              condition: sample.condition,
+              absent: {},
+              reason: 'host-starting',
+              detail: 'restarted 200 ms ago',
+              flags: [],
+            }),
+          ),
+        ),
+    },
+  })
+  await clock.settle(runStation(options))
+  t.match(verdicts, [{ outcome: 'unknown', reason: 'host-starting', detail: /restarted/ }])
+  t.ok((verdicts[0]?.timingMs['total'] ?? NaN) <= 1000)
+  t.same(late, [])
+  t.equal(clock.pending(), 0)
 })
 
 t.test('a heatmap is published as the config says', async (t) => {

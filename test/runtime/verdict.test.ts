@@ -8,8 +8,11 @@ import { makeDecided, makeSample, makeTrigger } from '../support/inspected.ts'
 const context: DecisionContext = {
   policy: { complete: 'decide', 'rgb-only': 'decide', 'xyz-only': 'decide', none: 'review' },
   sensors: { rgb: 'camera', xyz: 'scanner' },
+  delayToleranceMs: 500,
   nowMs: 1250,
 }
+
+const undecided = { kind: 'undecided', absent: {}, reason: 'host-lost', detail: 'killed', flags: [] } as const
 
 t.test('a part fails below the threshold only', (t) => {
   for (const [normality, outcome, action] of [
@@ -40,6 +43,21 @@ t.test('the policy of the condition turns the outcome into what the line does', 
       'review',
       'other conditions keep theirs',
     )
+  }
+  t.end()
+})
+
+t.test('a part that was seen long after its trigger is flagged, decided or not', (t) => {
+  for (const [afterMs, flags] of [
+    [500, []],
+    [501, ['captured-late']],
+  ] as const) {
+    const { frames, ...rest } = makeSample()
+    const xyz = { ...frames.xyz!, exposedAtMs: rest.trigger.atMs + afterMs }
+    const sample = { ...rest, frames: { ...frames, xyz } }
+    t.same(decide(sample, makeDecided(), context).flags, flags, `${afterMs} ms`)
+    const inspection = { ...undecided, condition: sample.condition }
+    t.same(decide(sample, inspection, context).flags, flags)
   }
   t.end()
 })

@@ -67,6 +67,7 @@ export function makePayload(fields: Partial<VerdictPayload> = {}): VerdictPayloa
     ...decide(makeSample(), makeDecided(), {
       policy,
       sensors: { rgb: 'camera', xyz: 'scanner' },
+      delayToleranceMs: 500,
       nowMs: 1100,
     }),
     schema: 'radar-edge/verdict@1',
