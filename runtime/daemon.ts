@@ -8,7 +8,6 @@ import type { Health } from '../drivers/health.ts'
 import type { Sample } from '../drivers/sample.ts'
 import { InferenceHost, type HostStats } from '../models/inference-host.ts'
 import type { Inspection } from '../models/inspection.ts'
-import { activeRepository } from '../models/repository-store.ts'
 import { openBroker } from './broker.ts'
 import { bundleFolder } from './bundle-folder.ts'
 import { recipeOf, type Config } from './config-schema.ts'
@@ -18,6 +17,8 @@ import type { VerdictPayload } from './messages.ts'
 import { openOutbox } from './outbox.ts'
 import { packageVersion } from './package-version.ts'
 import { openPublisher, type Publisher } from './publisher.ts'
+import { reloadCommand } from './reload.ts'
+import { repositoryInUse, type RepositoryTrouble } from './repository-in-use.ts'
 import { openSensors } from './sensors.ts'
 import { runStation } from './station.ts'
 import { offlineStatus, openStatus } from './status.ts'
@@ -137,7 +138,8 @@ async function runParts(
   const { rig, truthOf } = await openSensors(config, { onHealth }, signal)
   defer(() => rig.close())
 
-  const repositoryFolder = await activeRepository(join(config.stateDirectory, 'repositories'), config.product)
+  const repositories = { root: join(config.stateDirectory, 'repositories'), product: config.product }
+  const { repositoryFolder, trouble } = await repositoryInUse(repositories.root, config.product)
   const host = new InferenceHost({
     bundleFolder: bundleFolder(config.bundle),
     threads: config.inference.threads,
@@ -167,7 +169,13 @@ async function runParts(
 
   // A host that is slow to start does not keep the station from answering; one that refuses its bundle ends it.
   const opened = host.open(signal).then(
-    () => reportRepository(host.stats(), { isTaught: repositoryFolder !== undefined, log, tell }),
+    () => {
+      status.publish()
+      const alarm = trouble ?? refusalOf(host.stats())
+      if (alarm === undefined) return
+      log.error(alarm, 'repository')
+      tell({ kind: 'alarm', ...alarm })
+    },
     (error: unknown) => {
       if (!signal.aborted) failure.abort(error)
     },
@@ -179,6 +187,17 @@ async function runParts(
   if (failure.signal.aborted) throw failure.signal.reason
   status.online()
   options.onReady?.({ brokerUrl, topicRoot: topics.root, hostStats: () => host.stats(), truthOf })
+
+  const reload = reloadCommand({
+    ...repositories,
+    host,
+    signal,
+    onReloaded(repositoryId) {
+      log.info({ repositoryId }, 'repository')
+      status.publish()
+    },
+  })
+  publisher.handle('reload', reload)
 
   const onRefused: OnRefused = ({ source, detail }) => {
     log.warn({ source, detail }, 'trigger refused')
@@ -195,6 +214,7 @@ async function runParts(
     outbox,
     publisher,
     deadlines: config.deadlines,
+    delayToleranceMs: config.delayToleranceMs,
     maxWaiting: config.queue.triggers,
     heatmap: config.heatmap,
     clock,
@@ -237,14 +257,8 @@ function reportHealth(health: Health, { log, tell }: { log: Log; tell(event: Sta
   tell({ kind: 'sensor', detail, ...(trouble && { code: trouble.code }) })
 }
 
-function reportRepository(
-  { description }: HostStats,
-  { isTaught, log, tell }: { isTaught: boolean; log: Log; tell(event: StationEvent): void },
-): void {
-  const detail = isTaught
-    ? description?.repositoryProblem
-    : 'nothing was taught yet: every verdict is unknown'
-  if (detail === undefined) return
-  log.error({ detail }, 'repository')
-  tell({ kind: 'alarm', code: isTaught ? 'REPOSITORY_REFUSED' : 'NOT_TAUGHT', detail })
+/** The host has the last word: it reads and checks what the folder only names. */
+function refusalOf({ description }: HostStats): RepositoryTrouble | undefined {
+  const detail = description?.repositoryProblem
+  return detail === undefined ? undefined : { code: 'REPOSITORY_REFUSED', detail }
 }

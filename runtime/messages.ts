@@ -112,7 +112,9 @@ export const verdictSchema = z
     degraded: z.boolean().describe('A configured modality did not take part.'),
     modalities: z.object({ rgb: modality.optional(), xyz: modality.optional() }),
     skewMs: milliseconds.optional().describe('Between the two exposures.'),
-    flags: z.array(z.string()),
+    flags: z
+      .array(z.string())
+      .describe('What to know about this part, e.g. captured-late: exposed long after its trigger.'),
     regions: z
       .array(
         z.object({
@@ -228,6 +230,12 @@ export const triggerCommandSchema = z
   })
   .describe('Payload of cmd/trigger; an empty payload is allowed too. Never publish it retained.')
 
+export const reloadCommandSchema = z
+  .strictObject({ transaction: z.string().max(200).optional().describe('Echoed in the reply.') })
+  .describe(
+    'Payload of cmd/reload; an empty payload is allowed too. The reply names the repository that is in use.',
+  )
+
 export type VerdictPayload = z.infer<typeof verdictSchema>
 export type StatusPayload = z.infer<typeof statusSchema>
 export type HealthPayload = z.infer<typeof healthSchema>
@@ -242,6 +250,7 @@ export const MESSAGE_SCHEMAS = {
   event: eventSchema,
   reply: replySchema,
   'cmd-trigger': triggerCommandSchema,
+  'cmd-reload': reloadCommandSchema,
   'heatmap-scale': heatmapScaleSchema,
 } as const
 

@@ -12,6 +12,8 @@ export type RuntimeErrorCode =
   | 'BROKER_UNAVAILABLE'
   /** A command or trigger from outside that does not say what its schema asks for. */
   | 'BAD_COMMAND'
+  /** There is no repository to take into use, or the inference host refused it; the one before stays. */
+  | 'RELOAD_REFUSED'
   /** A trigger's time was up before its verdict. */
   | 'VERDICT_DEADLINE'
   /** The daemon stops and cannot wait for this trigger any longer. */

@@ -1,6 +1,7 @@
 /** What the station says of itself: status and health, both retained, on every change and on a slow interval. */
 import type { Clock } from '../drivers/clock.ts'
 import type { Health } from '../drivers/health.ts'
+import type { HostStats } from '../models/inference-host.ts'
 import { isoTime, type HealthPayload, type StatusPayload, type VerdictPayload } from './messages.ts'
 import type { Message } from './outbox-store.ts'
 import type { OutboxStats } from './outbox.ts'
@@ -20,7 +21,7 @@ export interface StatusOptions extends StationName {
   readonly publisher: { retain(message: Message): void; stats(): PublisherStats }
   readonly outbox: { stats(): OutboxStats }
   readonly rig: { health(): readonly Health[] }
-  readonly host: { stats(): { state: string; restarts: number; rssBytes?: number | undefined } }
+  readonly host: { stats(): Pick<HostStats, 'state' | 'restarts' | 'rssBytes' | 'description'> }
   readonly clock: Clock
   readonly everyMs: number
 }
@@ -56,7 +57,6 @@ export class Status {
   readonly #startedMs: number
   readonly #counters = new Map<string, number>()
   #state: 'starting' | 'online' = 'starting'
-  #provenance: VerdictPayload['provenance']
   #cancel: (() => void) | undefined
 
   constructor(options: StatusOptions) {
@@ -82,9 +82,6 @@ export class Status {
     this.#increment(`outcome-${verdict.outcome}`)
     this.#increment(`condition-${verdict.condition}`)
     if (verdict.reason !== undefined) this.#increment(`unknown-${verdict.reason}`)
-    const before = this.#provenance?.repositoryId
-    this.#provenance = verdict.provenance ?? this.#provenance
-    if (this.#provenance?.repositoryId !== before) this.publish()
   }
 
   /** A result that came after its verdict. */
@@ -110,7 +107,8 @@ export class Status {
   #statusPayload(): StatusPayload {
     const { site, station, runId, version, product, clock, publisher, outbox, host } = this.#options
     const { published, refused, connections, picturesDropped, eventsDropped } = publisher.stats()
-    const { state, restarts, rssBytes } = host.stats()
+    const { state, restarts, rssBytes, description } = host.stats()
+    const { bundleId, repositoryId } = description ?? {}
     return {
       schema: 'radar-edge/status@1',
       site,
@@ -122,10 +120,8 @@ export class Status {
       startedAt: this.#startedAt,
       uptimeSeconds: Math.floor((clock.now() - this.#startedMs) / 1000),
       product,
-      ...(this.#provenance && {
-        bundleId: this.#provenance.bundleId,
-        repositoryId: this.#provenance.repositoryId,
-      }),
+      ...(bundleId !== undefined && { bundleId }),
+      ...(repositoryId !== undefined && { repositoryId }),
       counters: {
         ...Object.fromEntries(this.#counters),
         published,
@@ -135,7 +131,7 @@ export class Status {
         'events-dropped': eventsDropped,
       },
       outbox: outbox.stats(),
-      inferenceHost: { state, restarts, ...(rssBytes !== undefined && { rssBytes }) },
+      inferenceHost: { state, restarts, rssBytes },
       rssBytes: process.memoryUsage.rss(),
     }
   }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { healthSchema, statusSchema } from '../../runtime/messages.ts'
+import type { InspectorDescription } from '../../models/host-protocol.ts'
 import type { Message } from '../../runtime/outbox-store.ts'
 import { offlineStatus, openStatus } from '../../runtime/status.ts'
 import { topicsOf } from '../../runtime/topics.ts'
@@ -9,7 +10,7 @@ import { virtualClock } from '../support/virtual-clock.ts'
 const topics = topicsOf('plant', 'cell')
 const name = { site: 'plant', station: 'cell', topics, runId: 'run' }
 
-function makeStatus() {
+function makeStatus(description?: InspectorDescription) {
   const clock = virtualClock()
   const retained: Message[] = []
   const status = openStatus({
@@ -42,7 +43,9 @@ function makeStatus() {
         },
       ],
     },
-    host: { stats: () => ({ state: 'ready', restarts: 2, rssBytes: 5 }) },
+    host: {
+      stats: () => ({ state: 'ready', restarts: 2, rssBytes: 5, ...(description && { description }) }),
+    },
     clock,
     everyMs: 30_000,
   })
@@ -82,25 +85,30 @@ t.test('status and health say what the daemon knows, by their schemas', async (t
   status.close()
 })
 
-t.test(
-  'it is published on the interval and when the repository changes, not for every verdict',
-  async (t) => {
-    const { clock, retained, status, latest } = makeStatus()
-    const provenance = { bundleId: 'b', repositoryId: 'r1', backend: 'cpu' }
-    status.count(makePayload({ provenance }))
-    t.match(latest(topics.status), { bundleId: 'b', repositoryId: 'r1' })
-    const before = retained.length
-    status.count(makePayload({ provenance }))
-    t.equal(retained.length, before)
-    status.count(makePayload({ provenance: { ...provenance, repositoryId: 'r2' } }))
-    t.equal(latest(topics.status).repositoryId, 'r2')
-    const changed = retained.length
-    await clock.advance(90_000)
-    t.equal(retained.length, changed + 6, 'two messages every 30 s')
-    status.close()
-    t.equal(clock.pending(), 0)
-  },
-)
+t.test('it names bundle and repository as soon as the host does, before any verdict', (t) => {
+  const untaught = makeStatus({ bundleId: 'b', backend: 'cpu' })
+  t.equal(latestIds(untaught), 'b undefined')
+  const taught = makeStatus({ bundleId: 'b', backend: 'cpu', repositoryId: 'r1' })
+  t.equal(latestIds(taught), 'b r1')
+  for (const { status } of [untaught, taught]) status.close()
+  t.end()
+})
+
+function latestIds({ latest }: ReturnType<typeof makeStatus>): string {
+  const { bundleId, repositoryId } = statusSchema.parse(latest(topics.status))
+  return `${bundleId} ${repositoryId}`
+}
+
+t.test('it is published on the interval, not for every verdict', async (t) => {
+  const { clock, retained, status } = makeStatus()
+  const before = retained.length
+  status.count(makePayload())
+  t.equal(retained.length, before)
+  await clock.advance(90_000)
+  t.equal(retained.length, before + 6, 'two messages every 30 s')
+  status.close()
+  t.equal(clock.pending(), 0)
+})
 
 t.test('the last will has no time, the farewell has one', (t) => {
   const will = statusSchema.parse(JSON.parse(offlineStatus(name, 'connection-lost').payload))

@@ -1,0 +1,41 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { activateRepository, repositoryFolder } from '../../models/repository-store.ts'
+import { saveRepository } from '../../models/repository.ts'
+import { listen } from '../support/listener.ts'
+import { startDaemon, stationConfig } from '../support/running-daemon.ts'
+import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
+import { teachTinyRepository } from '../support/tiny-repository.ts'
+
+t.setTimeout(300_000)
+
+t.test('a station that runs takes into use what it is taught meanwhile, when it is told', async (t) => {
+  const stateDirectory = t.testdir()
+  const daemon = await startDaemon(stationConfig({ stateDirectory, bundle: TINY_BUNDLE }))
+  const { brokerUrl, topicRoot } = daemon.running
+  const listener = await listen(brokerUrl)
+  t.teardown(() => listener.close())
+  const reload = async () => {
+    const replies = () => listener.json(`${topicRoot}/reply/reload`)
+    const before = replies().length
+    await listener.client.publishAsync(`${topicRoot}/cmd/reload`, '')
+    await listener.until(() => replies().length > before)
+    return replies().at(-1)
+  }
+  t.match(await daemon.ask(), { outcome: 'unknown', reason: 'no-repository' })
+  t.match(await reload(), { status: 'error', error: { code: 'RELOAD_REFUSED', detail: /never taught/ } })
+
+  const root = join(stateDirectory, 'repositories')
+  await mkdir(join(root, 'tiny'), { recursive: true })
+  const taught = await teachTinyRepository(join(stateDirectory, 'making'))
+  await saveRepository(repositoryFolder(root, 'tiny', taught.id), taught)
+  await activateRepository(root, 'tiny', taught.id)
+  t.match(await daemon.ask(), { reason: 'no-repository' }, 'nothing changes before the command')
+
+  t.match(await reload(), { status: 'ok', data: { product: 'tiny', repositoryId: taught.id } })
+  t.match(await daemon.ask(), { outcome: /pass|fail/, provenance: { repositoryId: taught.id } })
+  const status = () => listener.json(`${topicRoot}/status`).at(-1)
+  await listener.until(() => status()?.['repositoryId'] === taught.id)
+  await daemon.stop()
+})
