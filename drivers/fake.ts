@@ -1,10 +1,11 @@
 /**
  * A sensor without hardware: a test pattern with a little noise, every frame different, the same for the same seed.
- * It enforces the Driver contract on its caller. Config kind `fake`; `faulty` makes it fail by script.
+ * It enforces the Driver contract on its caller. `faulty` makes it fail by script.
  */
 import { monotonicClock, type Clock } from './clock.ts'
 import { DriverError, type Driver } from './driver.ts'
 import type { Frame, FrameOf, Modality } from './frame.ts'
+import { randomFrom } from './random.ts'
 
 export interface FakeOptions<M extends Modality> {
   readonly modality: M
@@ -42,7 +43,8 @@ export function fakeDriver<M extends Modality>(options: FakeOptions<M>): Driver<
         signal.throwIfAborted()
         sequence++
         // By trigger too: a reopened sensor that repeated its noise would rightly be called frozen.
-        const random = noise(`${seed}/${trigger.id}/${sequence}`)
+        const { between } = randomFrom(seed, `${trigger.id}/${sequence}`)
+        const random = (): number => between(0, 1)
         const header = { sensor: name, sequence, exposedAtMs, width, height }
         const frame: Frame =
           modality === 'rgb'
@@ -82,16 +84,4 @@ function slope(width: number, height: number, random: () => number): Float32Arra
     points[3 * pixel + 2] = 0.5 + row * 0.0002 + random() * 0.0001
   }
   return points
-}
-
-/** Values in [0,1): mulberry32 by T. Ettinger, public domain. Good enough for noise, nothing else depends on it. */
-function noise(name: string): () => number {
-  let state = 0x811c9dc5
-  for (const letter of name) state = Math.imul(state ^ letter.charCodeAt(0), 0x01000193) // FNV-1a
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
 }

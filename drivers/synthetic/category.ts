@@ -1,7 +1,7 @@
 /** What a product category declares. One file per category under categories/. */
 import type { Damage, DefectKind } from './defect.ts'
 import type { MatKind } from './mat.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../random.ts'
 import type { Colour, Surfel } from './surfel.ts'
 
 export interface Category {

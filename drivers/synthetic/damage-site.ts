@@ -1,6 +1,6 @@
 /** Where a defect goes: places on the part, its texels around them, ragged outlines and blended colours. */
 import { fractalNoise, type Field } from './noise.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../random.ts'
 import type { Relief } from './relief.ts'
 import { clamp, length, mix } from './shapes.ts'
 import type { Colour } from './surfel.ts'

@@ -7,7 +7,7 @@ import type { Damage } from './defect.ts'
 import { press, warp } from './defects/bent.ts'
 import { chip, crack, litter, pierce, scratch } from './defects/broken.ts'
 import { discolour, stain } from './defects/tainted.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../random.ts'
 
 export function damage(part: Damageable, kind: Damage, random: Random): void {
   switch (kind) {

@@ -10,7 +10,7 @@ import sharp from 'sharp'
 import { categoryNamed, type CategoryName } from './catalogue.ts'
 import type { DefectKind } from './defect.ts'
 import { encodePointMap } from './point-map-tiff.ts'
-import { hash32, hashText } from './random.ts'
+import { hash32, hashText } from '../random.ts'
 import { renderPart } from './render.ts'
 
 export interface DatasetOptions {

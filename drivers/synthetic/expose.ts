@@ -1,7 +1,7 @@
 /** The colour camera: light in, 8-bit picture out. */
 import { bilinear, type View } from './camera.ts'
 import type { Radiance } from './light.ts'
-import { hash32 } from './random.ts'
+import { hash32 } from '../random.ts'
 
 export interface ColourSensor {
   readonly exposure: number

@@ -1,6 +1,6 @@
 /** What the part lies on. */
 import { valueNoise } from './noise.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../random.ts'
 import { colour, lay, shadeBy, type Surfel } from './surfel.ts'
 
 export type MatKind = 'dark-mat' | 'grey-table' | 'blue-mat' | 'green-mat' | 'light-table'

@@ -6,7 +6,7 @@ import type { Camera, View } from './camera.ts'
 import { nearlyNormal } from './expose.ts'
 import type { Radiance } from './light.ts'
 import { valueNoise } from './noise.ts'
-import { hash32 } from './random.ts'
+import { hash32 } from '../random.ts'
 import type { Relief } from './relief.ts'
 import { smoothstep } from './shapes.ts'
 

@@ -1,5 +1,5 @@
 /** Noise fields over the plane, all seeded and all zero-mean in about [-1, 1] unless they say otherwise. */
-import { hash32 } from './random.ts'
+import { hash32 } from '../random.ts'
 
 export type Field = (x: number, y: number) => number
 

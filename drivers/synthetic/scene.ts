@@ -5,7 +5,7 @@
 import { createCamera, type Camera, type Vector } from './camera.ts'
 import type { Category } from './category.ts'
 import type { Lighting } from './light.ts'
-import { hashText, randomFrom } from './random.ts'
+import { hashText, randomFrom } from '../random.ts'
 
 export interface Pose {
   readonly x: number

@@ -1,6 +1,6 @@
 /** Defects of shape: every colour stays as it was. Smooth, so that only the light on them tells. */
 import { around, blob, extentOf, placeInside, type Damageable } from '../damage-site.ts'
-import type { Random } from '../random.ts'
+import type { Random } from '../../random.ts'
 import { bell } from '../shapes.ts'
 
 /** A smooth dent or bulge: only the light on it tells. */

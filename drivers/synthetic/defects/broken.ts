@@ -13,7 +13,7 @@ import {
   type Place,
 } from '../damage-site.ts'
 import { fractalNoise, valueNoise } from '../noise.ts'
-import type { Random } from '../random.ts'
+import type { Random } from '../../random.ts'
 import type { Relief } from '../relief.ts'
 import { length, mix, segment, smoothstep } from '../shapes.ts'
 import { colour, type Colour } from '../surfel.ts'

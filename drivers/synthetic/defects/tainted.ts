@@ -11,7 +11,7 @@ import {
   type Place,
 } from '../damage-site.ts'
 import { valueNoise } from '../noise.ts'
-import type { Random } from '../random.ts'
+import type { Random } from '../../random.ts'
 import { mix, smoothstep } from '../shapes.ts'
 import { colour, type Colour } from '../surfel.ts'
 

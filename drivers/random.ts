@@ -1,8 +1,9 @@
 /**
- * Seeded randomness of the synthetic station. `hash32` is the counter-based source: the noise fields hash their lattice
- * points and the sensors hash their pixels with it, so that what one pixel draws does not depend on how many others were
- * drawn before. `randomFrom` is a stream for the few dozen choices that make one part; every purpose has its own stream,
- * so that one more draw in one place changes nothing elsewhere.
+ * Seeded randomness of everything that is made up: the synthetic station and the fake sensor. `hash32` is the
+ * counter-based source: noise fields hash their lattice points and sensors their pixels with it, so that what one pixel
+ * draws does not depend on how many others were drawn before. `randomFrom` is a stream for the choices that make one
+ * part; every purpose has its own stream, so that one more draw in one place changes nothing elsewhere.
+ * (The method draws from `seededRandom` in calibration/.)
  */
 
 /** The lowbias32 mixer of Chris Wellons (public domain): a bijection of 32 bits whose bias cannot be seen here. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { hash32, hashText, randomFrom } from '../../../drivers/synthetic/random.ts'
+import { hash32, hashText, randomFrom } from '../../drivers/random.ts'
 
 t.test('hash32 is a bijection that flips half of the bits', async (t) => {
   const seen = new Set<number>()
