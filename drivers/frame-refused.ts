@@ -12,8 +12,8 @@ export interface Refusal {
 export class FrameRefused extends DriverError {
   readonly reason: Refusal['reason']
 
-  constructor(sensor: string, { reason, detail }: Refusal) {
-    super('DRIVER_BAD_FRAME', `${sensor}: the frame ${detail}`)
+  constructor(sensor: string, { reason, detail }: Refusal, options?: ErrorOptions) {
+    super('DRIVER_BAD_FRAME', `${sensor}: the frame ${detail}`, options)
     this.reason = reason
   }
 }

@@ -3,6 +3,7 @@ import { monotonicClock, type Clock } from './clock.ts'
 import { indexDataset, type Dataset, type DatasetItem } from './dataset.ts'
 import { DriverError, type Driver, type StationDrivers, type Trigger, type Truth } from './driver.ts'
 import { FormatError } from './formats/format-error.ts'
+import { FrameRefused } from './frame-refused.ts'
 import { readMask } from './formats/mask.ts'
 import { readPicture } from './formats/picture.ts'
 import type { PointMapOptions } from './formats/point-map.ts'
@@ -32,8 +33,9 @@ export interface ReplayStation extends Required<StationDrivers> {
 
 /**
  * A trigger's partId picks the part; one without a partId gets the next part in the dataset's order, the same for both drivers and
- * for `truthOf`. Nothing is read before the first `open`, `parts` or `truthOf`. A file that cannot be read is DRIVER_BAD_FRAME with the
- * FormatError as its cause, and so is a part without a file for the modality: a single-modality part.
+ * for `truthOf`. Nothing is read before the first `open`, `parts` or `truthOf`. A file that cannot be read is refused (`FrameRefused`,
+ * the FormatError is its cause), and so is a part without a file for the modality. Reopening would not mend it: a run of such parts must
+ * not cost the parts after them their sensor.
  */
 export function replayStation(options: ReplayOptions): ReplayStation {
   const playlist = makePlaylist(options)
@@ -179,18 +181,19 @@ class ReplayDriver<M extends Modality> implements Driver<M> {
     if (!session) throw new DriverError('DRIVER_UNAVAILABLE', `${this.name} is not open`)
     const { clock, playlist, read } = this.#options
     const header = { sensor: this.name, sequence: session.sequence++, exposedAtMs: clock.now() }
-    const item = await playlist.partOf(trigger)
     try {
+      const item = await playlist.partOf(trigger)
       const frame = await read({ item, header, signal })
       signal.throwIfAborted()
       if (this.#session !== session)
         throw new DriverError('DRIVER_LOST', `${this.name} was closed during a capture`)
       return frame
     } catch (error) {
-      if (!(error instanceof FormatError)) throw error
-      throw new DriverError('DRIVER_BAD_FRAME', `${this.name}: part ${item.partId}: ${error.message}`, {
-        cause: error,
-      })
+      const isOfThePart =
+        error instanceof FormatError || (error instanceof DriverError && error.code === 'DRIVER_BAD_FRAME')
+      if (!isOfThePart) throw error
+      const detail = `cannot be shown: ${error.message}`
+      throw new FrameRefused(this.name, { reason: 'rejected', detail }, { cause: error })
     }
   }
 }

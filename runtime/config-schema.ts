@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
+import { ConfigError } from './config-error.ts'
 
 /** MQTT topic levels and folder names at once: no `/`, `+`, `#`, spaces or dots that could climb out of a folder. */
 const name = z
@@ -75,6 +76,17 @@ const trigger = z.discriminatedUnion('kind', [
   }),
 ])
 
+function isBrokerUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return /^(mqtts?|wss?|tcp|ssl|tls):$/.test(protocol) && hostname !== ''
+}
+
+function holdsUser(text: string): boolean {
+  const { username, password } = URL.canParse(text) ? new URL(text) : { username: '', password: '' }
+  return username !== '' || password !== ''
+}
+
 const policy = z.enum(['decide', 'review', 'fail'])
 
 const recipe = z.strictObject({
@@ -102,6 +114,13 @@ const recipe = z.strictObject({
     .prefault({}),
 })
 
+/** The first is of no use without the second. */
+const MQTT_PAIRS = [
+  ['passwordFile', 'username'],
+  ['certFile', 'keyFile'],
+  ['keyFile', 'certFile'],
+] as const
+
 export const configSchema = z
   .strictObject({
     station: z.strictObject({
@@ -118,7 +137,9 @@ export const configSchema = z
       .describe('Repositories, outbox and numbering live here. Relative to the config file.'),
     bundle: path
       .default('radar-lite')
-      .describe('Model bundle: the name of a shipped one, or a folder relative to the config file.'),
+      .describe(
+        'Model bundle: the name of a shipped one, or a folder relative to the config file, with a / in it (./mine).',
+      ),
     sensors: z
       .strictObject({ rgb: sensor('rgb').optional(), xyz: sensor('xyz').optional() })
       .refine((value) => value.rgb !== undefined || value.xyz !== undefined, 'expected rgb, xyz or both'),
@@ -198,9 +219,12 @@ export const configSchema = z
       .strictObject({
         url: z
           .string()
-          .regex(/^(mqtts?|wss?|tcp|ssl|tls):\/\/.+/, 'expected mqtt://host:port or mqtts://host:port')
+          .refine(isBrokerUrl, 'expected mqtt://host:port or mqtts://host:port')
+          .refine((url) => !holdsUser(url), 'holds a user: it would be logged; use username and passwordFile')
           .optional()
-          .describe('Broker. Without it an embedded broker listens on loopback.'),
+          .describe(
+            'Broker, as mqtt://host:port or mqtts://host:port. Without it an embedded broker listens on loopback.',
+          ),
         embeddedPort: z
           .int()
           .min(0)
@@ -260,6 +284,10 @@ export const configSchema = z
         message: 'expected another name than the camera has',
       })
     }
+    for (const [key, other] of MQTT_PAIRS) {
+      if (config.mqtt[key] === undefined || config.mqtt[other] !== undefined) continue
+      context.addIssue({ code: 'custom', path: ['mqtt', key], message: `expected ${other} beside it` })
+    }
     for (const modality of ['rgb', 'xyz'] as const) {
       const deadlineMs = config.sensors[modality]?.deadlineMs
       if (deadlineMs !== undefined && deadlineMs >= config.deadlines.verdictMs) {
@@ -276,6 +304,14 @@ export type Config = z.infer<typeof configSchema>
 export type Recipe = Config['recipes'][string]
 
 const defaultRecipe: Recipe = recipe.parse({})
+
+/** For a name from the command line. @throws ConfigError */
+export function productOf(text: string): string {
+  const result = name.safeParse(text)
+  if (result.success) return result.data
+  const message = `'${text}' is no name of a product: ${result.error.issues[0]?.message}`
+  throw new ConfigError('CONFIG_INVALID', '--product', [{ path: '', message }])
+}
 
 export function recipeOf(config: Config): Recipe {
   return config.recipes[config.product] ?? defaultRecipe

@@ -92,7 +92,7 @@ program
   .description("make a product's repository of good parts, and put it into use")
   .addOption(config())
   .option('--product <name>', 'product to teach (default: the one in the config)')
-  .option('--parts <n>', 'good parts to capture from the synthetic station', wholeNumber(2, 5000), 40)
+  .option('--parts <n>', "good parts to capture from the station's own sensors", wholeNumber(2, 5000), 40)
   .option(
     '--data <folder>',
     'teach from recorded parts (MVTec 3D-AD layout: train/good, validation/good held out; or loose pairs)',
@@ -109,7 +109,7 @@ program
   .description('inspect recorded parts with the repository in use, and compare with the known truth')
   .addOption(config())
   .requiredOption('--data <folder>', 'MVTec 3D-AD layout or a folder of loose pairs')
-  .option('--split <name>', 'only this split: train, validation or test')
+  .addOption(new Option('--split <name>', 'only this split').choices(['train', 'validation', 'test']))
   .option('--parts <n>', 'at most this many parts', parts)
   .addOption(json())
   .action(async (options) => {
@@ -136,7 +136,7 @@ program
 
 program
   .command('doctor')
-  .description('check this machine, the config, the bundle and the repository; say how to fix what is wrong')
+  .description('check machine, config, bundle, repository, sensors and broker; say how to fix what is wrong')
   .addOption(config())
   .addOption(json())
   .action(async (options) => {

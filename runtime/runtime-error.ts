@@ -14,6 +14,8 @@ export type RuntimeErrorCode =
   | 'BAD_COMMAND'
   /** There is no repository to take into use, or the inference host refused it; the one before stays. */
   | 'RELOAD_REFUSED'
+  /** No repository was made: the station shows no parts to learn from. */
+  | 'TEACHING_FAILED'
   /** A trigger's time was up before its verdict. */
   | 'VERDICT_DEADLINE'
   /** The daemon stops and cannot wait for this trigger any longer. */

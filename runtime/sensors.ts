@@ -12,6 +12,8 @@ import type { Config } from './config-schema.ts'
 /** Frames from before their trigger by this much still count: timers and sensors round differently. */
 const STALE_MS = 5
 
+const TAUGHT_PARTS = { splits: ['train', 'validation', 'loose'], labels: ['good', 'unlabelled'] } as const
+
 export interface Sensors {
   readonly rig: Rig
   /** Known only for synthetic and replayed parts. */
@@ -19,8 +21,8 @@ export interface Sensors {
 }
 
 export interface OpenSensorsOptions {
-  /** Overrides what the synthetic station shows: teaching shows good parts only. */
-  readonly defectRate?: number
+  /** For teaching: synthetic parts have no defects, and replayed ones are not labelled as bad, nor of the test split unless the config names it. */
+  readonly goodPartsOnly?: true
   onHealth?(health: Health): void
 }
 
@@ -75,7 +77,7 @@ function stationsOf(
     ...(kinds.has('synthetic') && {
       synthetic: syntheticStation({
         ...synthetic,
-        defectRate: options.defectRate ?? synthetic.defectRate,
+        ...(options.goodPartsOnly && { defectRate: 0 }),
         sensors: names,
       }),
     }),
@@ -83,6 +85,7 @@ function stationsOf(
       replay && {
         replay: replayStation({
           root: replay.root,
+          ...(options.goodPartsOnly && TAUGHT_PARTS),
           ...(replay.split && { splits: [replay.split] }),
           atEnd: replay.loop ? 'repeat' : 'stop',
           sensors: names,

@@ -2,11 +2,12 @@
  * The synthetic station: a colour camera and a 3D sensor over the same procedural parts. The default sensors of the demo.
  */
 import { monotonicClock, type Clock } from '../clock.ts'
-import { DriverError, type Driver, type StationDrivers, type Trigger, type Truth } from '../driver.ts'
+import type { Driver, StationDrivers, Trigger, Truth } from '../driver.ts'
+import { FrameRefused } from '../frame-refused.ts'
 import type { FrameOf, Modality, RgbFrame, XyzFrame } from '../frame.ts'
 import { categoryNamed, type CategoryName } from './catalogue.ts'
 import { DEFECT_KINDS, type DefectKind } from './defect.ts'
-import { hash32, hashText, randomFrom } from './random.ts'
+import { hash32, hashText, randomFrom } from '../random.ts'
 import type { PartOptions } from './render.ts'
 import { Studio } from './studio.ts'
 
@@ -81,10 +82,8 @@ function makeLine(options: SyntheticStationOptions): Line {
     const defect = DEFECT_KINDS.find((kind) => kind === label)
     if (defect === undefined) return undefined
     if (!defects.includes(defect)) {
-      throw new DriverError(
-        'DRIVER_BAD_FRAME',
-        `part '${partId}': ${options.category} has no defect '${defect}', only ${defects.join(', ')}`,
-      )
+      const detail = `of part '${partId}' cannot be shown: ${options.category} has no defect '${defect}', only ${defects.join(', ')}`
+      throw new FrameRefused('synthetic station', { reason: 'rejected', detail })
     }
     return partNumbered(Number(number), defect)
   }

@@ -1,7 +1,7 @@
 /** `radar-edge bench`: figures, with the machine and the seeds beside them. Nothing here passes or fails. */
 import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
-import { indexDataset } from '../../drivers/dataset.ts'
+import { DatasetError, indexDataset } from '../../drivers/dataset.ts'
 import { readPointMap } from '../../drivers/formats/read-point-map.ts'
 import { DECIDABLE_CONDITIONS } from '../../drivers/sample.ts'
 import { benchAnomaly, type AnomalyReport } from '../../models/bench/anomaly.ts'
@@ -68,7 +68,7 @@ export async function benchKernelsCommand(options: BenchKernelsOptions): Promise
 
 async function firstCloud(root: string): Promise<BenchCloud> {
   const file = (await indexDataset(root)).items.find((item) => item.xyzPath !== undefined)?.xyzPath
-  if (file === undefined) throw new Error(`${root} holds no point map`)
+  if (file === undefined) throw new DatasetError('DATASET_EMPTY', `${root} holds no point map`)
   return {
     source: join('...', ...file.split('/').slice(-4)),
     pointsMetres: (await readPointMap(file)).pointsMetres,

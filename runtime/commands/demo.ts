@@ -9,6 +9,7 @@ import type { CategoryName } from '../../drivers/synthetic/catalogue.ts'
 import { configSchema, type Config } from '../config-schema.ts'
 import { runDaemon, type Running } from '../daemon.ts'
 import { openLog } from '../log.ts'
+import { RuntimeError } from '../runtime-error.ts'
 import { openScoreboard } from '../scoreboard.ts'
 import { categoryOf } from '../sensors.ts'
 import type { TriggerFeed } from '../triggers/feed.ts'
@@ -115,5 +116,5 @@ async function teachInChild(options: KnownProduct, stateDirectory: string): Prom
     child.once('error', reject)
     child.once('exit', resolve)
   })
-  if (code !== 0) throw new Error(`teaching ended with exit code ${code}`)
+  if (code !== 0) throw new RuntimeError('TEACHING_FAILED', `teaching ended with exit code ${code}`)
 }

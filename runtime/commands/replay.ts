@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Split } from '../../drivers/dataset.ts'
 import { replayStation } from '../../drivers/replay.ts'
 import { readConfig } from '../config.ts'
 import type { Config } from '../config-schema.ts'
@@ -13,18 +14,16 @@ import type { TriggerFeed } from '../triggers/feed.ts'
 export interface ReplayOptions {
   readonly config: string
   readonly data: string
-  readonly split?: string
+  readonly split?: Split
   readonly parts?: number
   readonly json: boolean
   readonly signal: AbortSignal
 }
 
-type Split = NonNullable<NonNullable<Config['replay']>['split']>
-
 export async function replay(options: ReplayOptions): Promise<void> {
   const config = await readConfig(options.config)
   const root = resolve(options.data)
-  const split = splitOf(options.split)
+  const { split } = options
   const items = (await replayStation({ root, ...(split && { splits: [split] }) }).parts()).slice(
     0,
     options.parts,
@@ -70,11 +69,4 @@ function replayed(config: Config, { root, split }: { root: string; split: Split 
     },
     mqtt: { embeddedPort: 0 },
   }
-}
-
-function splitOf(name: string | undefined): Split | undefined {
-  const known = (['train', 'validation', 'test'] as const).find((split) => split === name)
-  if (name !== undefined && known === undefined)
-    throw new Error(`unknown split '${name}', expected train, validation or test`)
-  return known
 }

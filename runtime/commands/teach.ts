@@ -1,6 +1,6 @@
 /** `radar-edge teach`: good parts -> features -> repository, checked and put into use. */
 import { join } from 'node:path'
-import { indexDataset } from '../../drivers/dataset.ts'
+import { DatasetError, indexDataset } from '../../drivers/dataset.ts'
 import { replayStation } from '../../drivers/replay.ts'
 import { openRig } from '../../drivers/rig.ts'
 import type { Sample } from '../../drivers/sample.ts'
@@ -11,9 +11,10 @@ import { activateRepository, repositoryFolder } from '../../models/repository-st
 import { saveRepository, type Repository } from '../../models/repository.ts'
 import { teach, type TaughtPart } from '../../models/teach.ts'
 import { bundleFolder } from '../bundle-folder.ts'
-import { recipeOf, type Config } from '../config-schema.ts'
+import { productOf, recipeOf, type Config } from '../config-schema.ts'
 import { readConfig } from '../config.ts'
 import { progressLine, type ProgressLine } from '../progress.ts'
+import { RuntimeError } from '../runtime-error.ts'
 import { openSensors } from '../sensors.ts'
 
 export interface TeachOptions {
@@ -46,7 +47,7 @@ const MAX_FAILURES_IN_A_ROW = 5
 
 export async function teachProduct(options: TeachOptions): Promise<void> {
   const written = await readConfig(options.config)
-  const config = { ...written, product: options.product ?? written.product }
+  const config = { ...written, product: productOf(options.product ?? written.product) }
   const recipe = recipeOf(config)
   const line = progressLine()
   const bundle = await openBundle(bundleFolder(config.bundle), config.inference)
@@ -103,7 +104,8 @@ async function extractParts(
       options.line.finish()
       process.stderr.write(`${partId} is not taught: ${why.map((absence) => absence.detail).join('; ')}\n`)
       if (failuresInARow >= MAX_FAILURES_IN_A_ROW) {
-        throw new Error(`${failuresInARow} parts in a row could not be taught; see \`radar-edge doctor\``)
+        const detail = `${failuresInARow} parts in a row could not be taught; see \`radar-edge doctor\``
+        throw new RuntimeError('TEACHING_FAILED', detail)
       }
     }
     options.line.update({ phase: 'encoding parts', done: taught.length, total: parts.total })
@@ -112,7 +114,7 @@ async function extractParts(
 }
 
 async function fromSensors(config: Config, options: TeachOptions): Promise<GoodParts> {
-  const { rig } = await openSensors(config, { defectRate: 0 }, options.signal)
+  const { rig } = await openSensors(config, { goodPartsOnly: true }, options.signal)
   return {
     total: options.parts,
     samples() {
@@ -134,7 +136,7 @@ async function fromSensors(config: Config, options: TeachOptions): Promise<GoodP
 async function fromDataset(root: string, options: TeachOptions): Promise<GoodParts> {
   const { items } = await indexDataset(root)
   const good = items.filter(({ split, label }) => split === 'loose' || (split !== 'test' && label === 'good'))
-  if (good.length === 0) throw new Error(`${root} holds no good parts outside test/`)
+  if (good.length === 0) throw new DatasetError('DATASET_EMPTY', `${root} holds no good parts outside test/`)
   const station = replayStation({ root })
   const rig = await openRig(
     {

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { DriverError, type Trigger } from '../../drivers/driver.ts'
 import { FormatError } from '../../drivers/formats/format-error.ts'
 import { replayStation, type ReplayOptions } from '../../drivers/replay.ts'
+import { openRig } from '../../drivers/rig.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import { greyPngFile, npyFile, pngFile, smallMap } from '../support/point-map-files.ts'
 
@@ -88,15 +89,35 @@ t.test('after the last part the station is unavailable, or begins again', async 
   for (const shown of [1, 2, 1]) t.equal((await repeat.rgb.capture(trigger(), never)).pixels[0], shown)
 })
 
-t.test('a part without a file for a modality is a bad frame, not a lost sensor', async (t) => {
+t.test('a part without a file for a modality is rejected, not a lost sensor', async (t) => {
   const { xyz } = await opened({ root: await dataset(t) })
   await t.rejects(xyz.capture(trigger('test/good/2'), never), {
     code: 'DRIVER_BAD_FRAME',
+    reason: 'rejected',
     message: /test\/good\/2 has no xyz file/,
   })
 })
 
-t.test('an unreadable file is a bad frame with the FormatError as its cause', async (t) => {
+t.test('a run of parts that cannot be shown does not cost the next one its sensor', async (t) => {
+  const station = replayStation({ root: await dataset(t) })
+  const options = { xyz: { make: () => station.xyz }, skewToleranceMs: 0, staleMs: 5 }
+  const rig = await openRig(options, never)
+  t.teardown(() => rig.close())
+  const conditions: string[] = []
+  for (const partId of ['test/good/2', 'test/good/2', 'no such part', 'test/good/2', 'test/bent/0']) {
+    const asked = {
+      id: `run-${conditions.length}`,
+      atMs: performance.now(),
+      source: 'bench' as const,
+      partId,
+    }
+    const { condition, absent } = await rig.capture(asked, never)
+    conditions.push(absent.xyz?.reason ?? condition)
+  }
+  t.same(conditions, ['rejected', 'rejected', 'rejected', 'rejected', 'xyz-only'])
+})
+
+t.test('an unreadable file is refused with the FormatError as its cause', async (t) => {
   const root = await dataset(t)
   await writeFile(join(root, 'test/good/xyz/1.npy'), 'rubbish')
   const { xyz } = await opened({ root })

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { ConfigError, type ConfigProblem } from '../../runtime/config-error.ts'
+import { productOf } from '../../runtime/config-schema.ts'
 import { parseConfig, readConfig } from '../../runtime/config.ts'
 
 const MINIMAL = `station: { site: plant, name: one }
@@ -112,10 +113,37 @@ t.test('no text makes the reader throw anything but a ConfigError', async (t) =>
   t.pass('500 mutated configs')
 })
 
+t.test('a broker is an address, its secrets are files, and what belongs together is there together', (t) => {
+  for (const [mqtt, problem] of [
+    ['url: mqtt://broker.plant:1883', undefined],
+    ["url: 'mqtts://[fd00::1]'", undefined],
+    ['url: mqtt://', /expected mqtt:\/\/host:port/],
+    ['url: mqtt://broker:99999', /expected mqtt:\/\/host:port/],
+    ['url: http://broker', /expected mqtt:\/\/host:port/],
+    ['url: mqtt://cell:secret@broker', /use username and passwordFile/],
+    ['passwordFile: secret', /mqtt\.passwordFile: expected username beside it/],
+    ['certFile: a.pem', /mqtt\.certFile: expected keyFile beside it/],
+    ['keyFile: a.pem', /mqtt\.keyFile: expected certFile beside it/],
+    ['certFile: a.pem, keyFile: b.pem', undefined],
+  ] as const) {
+    const read = () => parseConfig(`${MINIMAL}mqtt: { ${mqtt} }\n`, 'radar.yaml')
+    if (problem === undefined) t.doesNotThrow(read, mqtt)
+    else t.throws(read, { code: 'CONFIG_INVALID', message: problem }, mqtt)
+  }
+  t.end()
+})
+
+t.test('a product from the command line has a name that the config could have', (t) => {
+  t.equal(productOf('hex-nut'), 'hex-nut')
+  for (const text of ['', 'a.b', '../etc', 'hex nut'])
+    t.throws(() => productOf(text), { code: 'CONFIG_INVALID' })
+  t.end()
+})
+
 t.test('paths in the file are relative to the file', async (t) => {
   const folder = t.testdir()
   const file = join(folder, 'radar.yaml')
-  await writeFile(file, `${MINIMAL}replay: { root: parts }\nmqtt: { passwordFile: secret }\n`)
+  await writeFile(file, `${MINIMAL}replay: { root: parts }\nmqtt: { username: cell, passwordFile: secret }\n`)
   const config = await readConfig(file)
   t.equal(config.stateDirectory, join(folder, 'state'))
   t.equal(config.replay?.root, join(folder, 'parts'))

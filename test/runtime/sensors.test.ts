@@ -49,7 +49,7 @@ t.test(
 )
 
 t.test('teaching sees good parts only, whatever the config says', async (t) => {
-  const { rig, truthOf } = await openSensors(makeConfig({}), { defectRate: 0 }, never)
+  const { rig, truthOf } = await openSensors(makeConfig({}), { goodPartsOnly: true }, never)
   t.teardown(() => rig.close())
   for (const id of ['run-1', 'run-2', 'run-3']) t.equal((await truthOf!(makeTrigger(id))).label, 'good')
 })
@@ -114,6 +114,22 @@ t.test('a replay station shows recorded parts with what their folders say', asyn
     labels.add((await truthOf!(trigger)).label)
   }
   t.equal(labels.size, 3, [...labels].join(', '))
+})
+
+t.test('teaching from a replay station sees neither bad parts nor those of the test split', async (t) => {
+  const root = t.testdir()
+  const counts = { train: 1, validation: 1, testGood: 1, testPerDefect: 1 }
+  await writeDataset({ root, categories: ['cookie'], size: 32, ...counts, seed: 1, signal: never })
+  const sensors = { rgb: { kind: 'replay', name: 'camera', ...patient } }
+  const config = makeConfig({ sensors, replay: { root, loop: true } })
+  const { rig, truthOf } = await openSensors(config, { goodPartsOnly: true }, never)
+  t.teardown(() => rig.close())
+  const shown = new Set<string>()
+  for (const id of ['1', '2', '3', '4']) shown.add((await truthOf!(makeTrigger(id))).partId)
+  t.same([...shown].map((partId) => partId.replace(/[^/]*$/, '')).sort(), [
+    'cookie/train/good/',
+    'cookie/validation/good/',
+  ])
 })
 
 t.test('opening is called off by its signal, and leaves nothing open', async (t) => {

@@ -24,7 +24,8 @@ async function shippedStation(folder: string): Promise<typeof syntheticStation> 
   const root = join(import.meta.dirname, '../../..')
   const synthetic = await readdir(join(root, 'drivers/synthetic'), { recursive: true })
   const files = synthetic.filter((file) => file.endsWith('.ts')).map((file) => `drivers/synthetic/${file}`)
-  await transpiled(folder, ['drivers/clock.ts', 'drivers/driver.ts', 'drivers/frame.ts', ...files])
+  const shared = ['clock', 'driver', 'frame', 'frame-refused', 'random'].map((name) => `drivers/${name}.ts`)
+  await transpiled(folder, [...shared, ...files])
   const module: { syntheticStation: typeof syntheticStation } = await import(
     pathToFileURL(join(folder, 'drivers/synthetic/station.js')).href
   )
