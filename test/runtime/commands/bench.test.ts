@@ -1,0 +1,30 @@
+import t from 'tap'
+import { writeDataset } from '../../../drivers/synthetic/dataset.ts'
+import { jsonLines, radarEdge } from '../../support/command-line.ts'
+import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
+
+t.setTimeout(240_000)
+
+t.test('bench anomaly reports figures per condition, as JSON and as a table', async (t) => {
+  const root = t.testdir()
+  const counts = { train: 4, validation: 0, testGood: 2, testPerDefect: 1 }
+  const { signal } = new AbortController()
+  await writeDataset({ root, categories: ['cookie'], size: 60, ...counts, seed: 1, signal })
+  const args = ['bench', 'anomaly', '--data', root, '--bundle', TINY_BUNDLE, '--bank-mebibytes', '1']
+  const ended = await radarEdge([...args, '--false-reject-rate', '0.1', '--json'])
+  t.equal(ended.code, 0, ended.stderr)
+  const [report] = jsonLines(ended) as unknown as [
+    { classes: { conditions: Record<string, Record<string, unknown>> }[] },
+  ]
+  t.match(report, { schema: 'radar-edge/bench-anomaly@1', promisedFalseRejectRate: 0.1, byteBudget: 2 ** 20 })
+  for (const condition of ['complete', 'rgb-only', 'xyz-only']) {
+    const figures = report.classes[0]!.conditions[condition]!
+    for (const name of ['imageAuroc', 'pixelAuroc', 'aupro']) {
+      const value = figures[name]
+      t.ok(typeof value === 'number' && value >= 0 && value <= 1, `${condition} ${name} is ${value}`)
+    }
+  }
+  const table = await radarEdge(args)
+  t.match(table.stdout, /^tiny .*seed 1/)
+  t.equal(table.stdout.match(/^cookie +\S+ +I-AUROC [01]\.\d{3}/gm)?.length, 3)
+})
