@@ -18,7 +18,7 @@ export interface Scoreboard {
   asked(triggerId: string, askedAtMs: number): void
   judged(verdict: VerdictPayload, about: JudgedAbout): void
   published(seq: number): void
-  /** Prints the summary when every line is out. */
+  /** Prints the summary when every line is out. Rejects when a line or an overlay could not be written. */
   finish(): Promise<void>
 }
 
@@ -42,7 +42,8 @@ export function openScoreboard(options: ScoreboardOptions): Scoreboard {
   const goods = { parts: 0, passed: 0, falseRejects: 0, unknown: 0 }
   const memory = { daemon: memoryTrack(), host: memoryTrack() }
   let firstPublishedMs: number | undefined
-  let printing: Promise<unknown> = Promise.resolve()
+  let printing = Promise.resolve()
+  let failure: unknown
 
   const print = async (
     verdict: VerdictPayload,
@@ -75,7 +76,11 @@ export function openScoreboard(options: ScoreboardOptions): Scoreboard {
       conditions[verdict.condition] = (conditions[verdict.condition] ?? 0) + 1
       memory.daemon.note(process.memoryUsage.rss())
       memory.host.note(about.running?.hostStats().rssBytes ?? 0)
-      printing = printing.then(() => print(verdict, about))
+      printing = printing
+        .then(() => print(verdict, about))
+        .catch((error: unknown) => {
+          failure ??= error
+        })
     },
     published(seq) {
       const nowMs = performance.now()
@@ -86,6 +91,7 @@ export function openScoreboard(options: ScoreboardOptions): Scoreboard {
     },
     async finish() {
       await printing
+      if (failure !== undefined) throw failure
       latenciesMs.sort((a, b) => a - b)
       const summary = {
         verdicts: Object.values(outcomes).reduce((sum, count) => sum + count, 0),
@@ -177,7 +183,7 @@ function memoryTrack() {
       return {
         early: round(median(samples.slice(0, fifth))),
         late: round(median(samples.slice(-fifth))),
-        most: round(Math.max(0, ...samples)),
+        most: round(samples.reduce((most, bytes) => Math.max(most, bytes), 0)),
       }
     },
   }

@@ -3,7 +3,7 @@
  * request. After its verdict the file moves to done/, so a crash in between asks again; one that is no request moves to
  * failed/. Writers should write elsewhere and rename; one that writes in place is given a moment to finish.
  */
-import { watch } from 'node:fs'
+import { watch, type FSWatcher } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, parse } from 'node:path'
 import { delay, type Clock } from '../../drivers/clock.ts'
@@ -31,8 +31,7 @@ export function fileFeed(options: FileFeedOptions): TriggerFeed {
     for (const name of ['', 'done', 'failed']) await mkdir(join(folder, name), { recursive: true })
     const inbox = new Inbox(options, ask)
     let wake = (): void => undefined
-    const watcher = watch(folder, () => wake())
-    watcher.on('error', () => undefined) // Scanning goes on without it.
+    const watcher = watchFolder(folder, () => wake())
     try {
       while (!signal.aborted) {
         const changed = new AbortController()
@@ -41,9 +40,19 @@ export function fileFeed(options: FileFeedOptions): TriggerFeed {
         await delay(SCAN_EVERY_MS, AbortSignal.any([signal, changed.signal]), clock).catch(() => undefined)
       }
     } finally {
-      watcher.close()
+      watcher?.close()
     }
     await inbox.settled()
+  }
+}
+
+/** Only saves time: without a watch (the system's are used up, a network file system) scanning goes on. */
+function watchFolder(folder: string, onChange: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(folder, onChange)
+    return watcher.on('error', () => undefined)
+  } catch {
+    return undefined
   }
 }
 
@@ -105,11 +114,14 @@ class Inbox {
       await rename(join(folder, name), join(folder, target, name))
       this.#open.delete(name)
       this.#suspects.delete(name)
-      await prune(join(folder, target))
     } catch (error) {
       this.#refuse(`${name} cannot be moved to ${target}: ${messageOf(error)}`)
       if (!this.#open.has(name)) this.#open.set(name, Promise.resolve())
+      return
     }
+    await prune(join(folder, target)).catch((error: unknown) => {
+      this.#refuse(`${target}: old files cannot be removed: ${messageOf(error)}`)
+    })
   }
 
   #refuse(detail: string): void {

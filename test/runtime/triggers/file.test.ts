@@ -5,7 +5,7 @@ import { fileFeed } from '../../../runtime/triggers/file.ts'
 import { makeAsk } from '../../support/asked.ts'
 import { virtualClock } from '../../support/virtual-clock.ts'
 
-function makeInbox(t: Test, files: Record<string, string>) {
+function makeInbox(t: Test, files: Record<string, string | Record<string, string>>) {
   const folder = t.testdir(files)
   const clock = virtualClock()
   const stop = new AbortController()
@@ -84,6 +84,21 @@ t.test('folders and links are not requests', async (t) => {
   await symlink('real.txt', join(inbox.folder, 'link.trigger'))
   await inbox.clock.advance(3000)
   t.same(inbox.requests, [])
+  inbox.stop.abort()
+  await inbox.feeding
+})
+
+t.test('a done folder that cannot be tidied is told, and does not block the names in it', async (t) => {
+  const kept = Object.fromEntries(Array.from({ length: 1101 }, (_, index) => [`old-${index}`, '']))
+  const inbox = makeInbox(t, { 'a.trigger': '', done: kept })
+  await symlink('nowhere', join(inbox.folder, 'done/dangling'))
+  await inbox.until(() => inbox.requests.length === 1)
+  inbox.answerAll()
+  await inbox.until(() => inbox.refused.length === 1)
+  t.match(inbox.refused, [/done: old files cannot be removed: ENOENT/])
+  await rename(join(inbox.folder, 'done/a.trigger'), join(inbox.folder, 'a.trigger'))
+  await inbox.until(() => inbox.requests.length === 2)
+  inbox.answerAll()
   inbox.stop.abort()
   await inbox.feeding
 })
