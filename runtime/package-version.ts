@@ -8,6 +8,6 @@ export function packageVersion(): string {
 
 /** A file or folder of this package by its path from the package's root. */
 export function packageFile(path: string): URL {
-  const fromSource = new URL(`../${path}`, import.meta.url)
-  return existsSync(fromSource) ? fromSource : new URL(`../../${path}`, import.meta.url)
+  const isSource = existsSync(new URL('../package.json', import.meta.url))
+  return new URL(isSource ? `../${path}` : `../../${path}`, import.meta.url)
 }

@@ -66,7 +66,8 @@ export class PictureQueue {
         try {
           for (const picture of await next.render()) await this.#send(picture)
         } catch (error) {
-          this.#dropped += 1
+          // Otherwise `drop` has counted it, with all that waited.
+          if (this.#waiting.includes(next)) this.#dropped += 1
           this.#onError(error)
         }
         // Not shift(): `drop` may have emptied the list meanwhile.

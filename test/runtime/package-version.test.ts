@@ -11,5 +11,10 @@ t.test('the version is the one in package.json', async (t) => {
 
 t.test('files of the package are found from its root', async (t) => {
   t.equal(packageFile('package.json').href, new URL('../../package.json', import.meta.url).href)
+  t.equal(
+    packageFile('models/bundles/no-such').href,
+    new URL('../../models/bundles/no-such', import.meta.url).href,
+    'what is not there is looked for inside the package',
+  )
   t.ok(existsSync(fileURLToPath(packageFile('models/graphs/nearest.onnx'))))
 })

@@ -80,3 +80,15 @@ t.test('when the connection goes, what waits goes', (t) => {
   t.ok(queue.isIdle)
   t.end()
 })
+
+t.test('a picture that was under way when the connection went is counted once', async (t) => {
+  const { queue, offer } = makeQueue()
+  let fail = (_: Error): void => undefined
+  queue.offer({ seq: 1, render: () => new Promise((_, reject) => (fail = reject)) })
+  offer(2)
+  const showing = queue.show(1)
+  queue.drop()
+  fail(new Error('the broker went away'))
+  await showing
+  t.equal(queue.dropped, 2)
+})
