@@ -20,6 +20,7 @@ import {
   type HealthLimits,
   type Trouble,
 } from './health.ts'
+import { messageOf } from './message-of.ts'
 
 export interface Supervision {
   /** Longest wait for a frame. */
@@ -262,6 +263,6 @@ function troubleOf(sensor: string, error: unknown): Trouble {
   // Contract: any other rejection counts as lost.
   return {
     code: 'DRIVER_LOST',
-    detail: `${sensor}: ${error instanceof Error ? error.message : String(error)}`,
+    detail: `${sensor}: ${messageOf(error)}`,
   }
 }

@@ -4,6 +4,7 @@
  */
 import { Aedes } from 'aedes'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { messageOf } from '../drivers/message-of.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 export interface EmbeddedBroker {
@@ -28,7 +29,7 @@ export async function openBroker(port: number): Promise<EmbeddedBroker> {
     })
   } catch (error) {
     aedes.close()
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     const message = `the embedded broker cannot listen on 127.0.0.1:${port}: ${reason}`
     throw new RuntimeError('BROKER_UNAVAILABLE', message, { cause: error })
   }

@@ -3,6 +3,7 @@ import { mkdir, open, rm, statfs } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { messageOf } from '../drivers/message-of.ts'
 
 export interface Check {
   readonly name: string
@@ -80,7 +81,7 @@ export async function checkStateDirectory(folder: string): Promise<Check> {
       return { name, state: 'warning', found, fix: 'use a faster disk for stateDirectory' }
     return { name, state: 'ok', found }
   } catch (error) {
-    const found = error instanceof Error ? error.message : String(error)
+    const found = messageOf(error)
     return {
       name,
       state: 'failed',

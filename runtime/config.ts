@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isMap, LineCounter, parseDocument, type Document } from 'yaml'
 import * as z from 'zod'
+import { messageOf } from '../drivers/message-of.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
 import { configSchema, type Config } from './config-schema.ts'
 
@@ -19,7 +20,7 @@ export async function readConfig(file: string): Promise<Config> {
     throw new ConfigError(
       'CONFIG_UNREADABLE',
       file,
-      [{ path: '', message: `cannot be read: ${error instanceof Error ? error.message : String(error)}` }],
+      [{ path: '', message: `cannot be read: ${messageOf(error)}` }],
       { cause: error },
     )
   }
@@ -46,7 +47,7 @@ export function parseConfig(text: string, file: string): Config {
   try {
     value = document.toJS({ maxAliasCount: 100 })
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     throw new ConfigError('CONFIG_UNREADABLE', file, [{ path: '', message }], { cause: error })
   }
   const result = configSchema.safeParse(value ?? {})

@@ -13,6 +13,7 @@
  * again if the daemon restarts before that, so such verdicts say `durable: false`.
  */
 import type { Clock } from '../drivers/clock.ts'
+import { messageOf } from '../drivers/message-of.ts'
 import { OutboxStore, type Gap, type StoredVerdict } from './outbox-store.ts'
 import { RuntimeError } from './runtime-error.ts'
 
@@ -266,8 +267,4 @@ function openError(file: string, error: unknown): RuntimeError {
 function writeError(file: string, error: unknown): RuntimeError {
   const message = `${file} cannot be used any more: ${messageOf(error)}. Verdicts are kept in memory until it can`
   return new RuntimeError('OUTBOX_UNWRITABLE', message, { cause: error })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

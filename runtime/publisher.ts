@@ -9,6 +9,7 @@
 import { connect, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt'
 import { readFile } from 'node:fs/promises'
 import { delay, type Clock } from '../drivers/clock.ts'
+import { messageOf } from '../drivers/message-of.ts'
 import type { Log } from './log.ts'
 import { asHistorical } from './messages.ts'
 import type { Gap, Message, StoredVerdict } from './outbox-store.ts'
@@ -442,8 +443,4 @@ async function untilAborted(work: Promise<unknown>, signal: AbortSignal): Promis
     if (signal.aborted) done()
     signal.addEventListener('abort', done, { once: true })
   })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

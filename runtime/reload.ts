@@ -1,4 +1,5 @@
 /** `cmd/reload`: the repository that `teach` has put into use on the disk is taken into use by the running station. */
+import { messageOf } from '../drivers/message-of.ts'
 import type { InspectorDescription } from '../models/host-protocol.ts'
 import { activeRepository } from '../models/repository-store.ts'
 import { reloadCommandSchema } from './messages.ts'
@@ -33,7 +34,7 @@ export function reloadCommand({ root, product, host, signal, onReloaded }: Reloa
       if (folder === undefined) throw new Error(`${product} was never taught`)
       repositoryId = (await host.activate(folder, patience)).repositoryId
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error)
+      const detail = messageOf(error)
       throw new RuntimeError('RELOAD_REFUSED', detail, { cause: error })
     }
     onReloaded(repositoryId)

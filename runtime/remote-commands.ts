@@ -1,4 +1,5 @@
 /** Commands that arrive over MQTT: checked here, done by the handler of their verb, answered in any case. */
+import { messageOf } from '../drivers/message-of.ts'
 import { isoTime, type ReplyPayload } from './messages.ts'
 import { RuntimeError } from './runtime-error.ts'
 import type { Topics } from './topics.ts'
@@ -51,7 +52,7 @@ export async function answerCommand(
     reply = { ...head, status: 'ok', ...transaction, data: await handler(request) }
   } catch (error) {
     const code = error instanceof RuntimeError ? error.code : 'COMMAND_FAILED'
-    const detail = error instanceof Error ? error.message : String(error)
+    const detail = messageOf(error)
     reply = { ...head, status: 'error', ...transaction, error: { code, detail } }
   }
   const topic = isPublishable(packet.responseTopic) ? packet.responseTopic : topics.reply(verb)
@@ -70,7 +71,7 @@ function parseRequest(packet: CommandPacket): unknown {
   try {
     return JSON.parse(text) as unknown
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RuntimeError('BAD_COMMAND', `not JSON: ${reason}`, { cause: error })
   }
 }

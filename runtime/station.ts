@@ -12,6 +12,7 @@ import type { Clock } from '../drivers/clock.ts'
 import type { Trigger } from '../drivers/driver.ts'
 import type { Rig } from '../drivers/rig.ts'
 import type { Sample } from '../drivers/sample.ts'
+import { messageOf } from '../drivers/message-of.ts'
 import type { Inspection, Inspector } from '../models/inspection.ts'
 import { HEATMAP_SCALE, renderPictures } from './heatmap.ts'
 import type { Log } from './log.ts'
@@ -278,7 +279,7 @@ function offerPictures(
 
 /** @param otherwise the reason when the step itself failed, which its contract forbids. */
 function failureOf(error: unknown, otherwise: UnknownReason): { reason: UnknownReason; detail: string } {
-  const detail = error instanceof Error ? error.message : String(error)
+  const detail = messageOf(error)
   const code = error instanceof RuntimeError ? error.code : undefined
   if (code === 'VERDICT_DEADLINE') return { reason: 'deadline', detail }
   if (code === 'SHUTTING_DOWN') return { reason: 'shutting-down', detail }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '../../drivers/message-of.ts'
 import { openBundle, verifyGolden } from '../../models/bundle.ts'
 import { activeRepository } from '../../models/repository-store.ts'
 import { loadRepository } from '../../models/repository.ts'
@@ -116,8 +117,4 @@ async function checkSensors(config: Config, signal: AbortSignal): Promise<Check[
   } finally {
     await rig.close()
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

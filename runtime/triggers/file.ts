@@ -7,6 +7,7 @@ import { watch, type FSWatcher } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, parse } from 'node:path'
 import { delay, type Clock } from '../../drivers/clock.ts'
+import { messageOf } from '../../drivers/message-of.ts'
 import { RuntimeError } from '../runtime-error.ts'
 import type { Ask, OnRefused, TriggerFeed } from './feed.ts'
 import { parseRequest, parseRequestJson, parseRequestText } from './request-parser.ts'
@@ -154,8 +155,4 @@ async function prune(folder: string): Promise<void> {
   )
   ages.sort((a, b) => b.ms - a.ms)
   for (const { name } of ages.slice(MAX_KEPT_FILES)) await rm(join(folder, name), { force: true })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../drivers/message-of.ts'
 import { triggerCommandSchema } from '../messages.ts'
 import { RuntimeError } from '../runtime-error.ts'
 import type { InspectionRequest } from './feed.ts'
@@ -19,7 +20,7 @@ export function parseRequestJson(text: string, source: InspectionRequest['source
   try {
     json = JSON.parse(text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RuntimeError('BAD_COMMAND', `not JSON: ${reason}`, { cause: error })
   }
   return parseRequest(json, source)

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { messageOf } from '../../drivers/message-of.ts'
 import type { OnRefused, TriggerFeed } from './feed.ts'
 import { parseRequestText } from './request-parser.ts'
 
@@ -15,7 +16,7 @@ export function stdinFeed(input: Readable, onRefused: OnRefused): TriggerFeed {
         try {
           ask(parseRequestText(line, 'stdin'))
         } catch (error) {
-          onRefused({ source: 'stdin', detail: error instanceof Error ? error.message : String(error) })
+          onRefused({ source: 'stdin', detail: messageOf(error) })
         }
       }
     } finally {

@@ -196,6 +196,7 @@ t.test(
   async (t) => {
     const folder = t.testdir()
     const built = await transpiled(folder, [
+      'drivers/message-of.ts',
       'runtime/outbox.ts',
       'runtime/outbox-store.ts',
       'runtime/runtime-error.ts',
@@ -244,6 +245,7 @@ t.test(
   async (t) => {
     const folder = t.testdir()
     const built = await transpiled(folder, [
+      'drivers/message-of.ts',
       'runtime/outbox.ts',
       'runtime/outbox-store.ts',
       'runtime/runtime-error.ts',
