@@ -1,4 +1,12 @@
-/** The image score of one bank: PatchCore's farthest patch, re-weighted as M3DM does (numerics 5.2). */
+/**
+ * The image score of one bank: PatchCore's farthest patch, re-weighted as M3DM does (numerics 5.2), where a patch's distance
+ * is the mean over the voting patches among itself and its 8 neighbours. A defect is seldom one patch, the oddest patch of a
+ * good part often is. Mean image AUROC on seven synthetic products (60 parts taught, seed 77):
+ *                      rgb    rgb-only   xyz on shape-only defects   complete
+ *     one patch       0.961      0.962                       0.905      0.977
+ *     3 x 3 mean      0.968      0.969                       0.947      0.987
+ */
+import { GRID_COLUMNS, GRID_ROWS } from './features.ts'
 import type { Bank } from './bank.ts'
 import type { Neighbours, Search } from './nearest.ts'
 
@@ -19,7 +27,8 @@ export interface ScoreRequest {
 
 export async function imageScore(request: ScoreRequest): Promise<number> {
   const { queries, width, bank, neighbours, search } = request
-  const worst = farthestPatch(neighbours.distances, request.voters)
+  const means = neighbourhoodMeans(neighbours.distances, request.voters)
+  const worst = farthestPatch(means, request.voters)
   const nearestRow = neighbours.indices[worst]!
   const beside = await search.nearest({
     queries: bank.values.subarray(nearestRow * width, (nearestRow + 1) * width),
@@ -35,7 +44,30 @@ export async function imageScore(request: ScoreRequest): Promise<number> {
     if (rank !== own)
       besideDistances.push(distance(patch, bank.values.subarray(row * width, (row + 1) * width)))
   }
-  return reweighted(neighbours.distances[worst]!, besideDistances, width)
+  return reweighting(neighbours.distances[worst]!, besideDistances, width) * means[worst]!
+}
+
+/** Of each voting patch: the mean over the voters in the 3 x 3 patches around it. Where none votes, all do. */
+export function neighbourhoodMeans(distances: Float32Array, voters: Uint8Array): Float32Array {
+  const everyone = !voters.includes(1)
+  const means = new Float32Array(distances.length)
+  for (let patch = 0; patch < distances.length; patch++) {
+    if (!everyone && voters[patch] !== 1) continue
+    const row = Math.floor(patch / GRID_COLUMNS)
+    const column = patch % GRID_COLUMNS
+    let sum = 0
+    let count = 0
+    for (let y = Math.max(0, row - 1); y <= Math.min(GRID_ROWS - 1, row + 1); y++) {
+      for (let x = Math.max(0, column - 1); x <= Math.min(GRID_COLUMNS - 1, column + 1); x++) {
+        const other = y * GRID_COLUMNS + x
+        if (other >= distances.length || (!everyone && voters[other] !== 1)) continue
+        sum += distances[other]!
+        count++
+      }
+    }
+    means[patch] = sum / count
+  }
+  return means
 }
 
 /** Index of the voting patch that is farthest from the bank; the first of equals. */
@@ -50,18 +82,18 @@ export function farthestPatch(distances: Float32Array, voters: Uint8Array): numb
 }
 
 /**
- * `w * s` with `w = 1 - exp(s/D) / sum_r exp(|m - r|/D)`, D = sqrt(width): a patch whose whole bank neighbourhood is far
+ * `w = 1 - exp(s/D) / sum_r exp(|m - r|/D)`, D = sqrt(width): a patch whose whole bank neighbourhood is far
  * counts more than one that misses a lonely bank row.
  * @param beside distances from the patch to the two rows nearest to its nearest row; a bank too small to have them
  * counts the nearest row in their place, which keeps w in [0.5, 1) instead of falling to 0.
  */
-export function reweighted(nearest: number, beside: readonly number[], width: number): number {
+export function reweighting(nearest: number, beside: readonly number[], width: number): number {
   const temperature = Math.sqrt(width)
   const terms = [...beside]
   while (terms.length < REWEIGHT_ROWS - 1) terms.push(nearest)
   // Divided through by exp(s/D), so that nothing overflows to NaN: at worst the sum is infinite and w is 1.
   const sum = terms.reduce((total, other) => total + Math.exp((other - nearest) / temperature), 0)
-  return (1 - 1 / sum) * nearest
+  return 1 - 1 / sum
 }
 
 function distance(a: Float32Array, b: Float32Array): number {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { readFile } from 'node:fs/promises'
 import { makeBank } from '../../models/bank.ts'
 import { openSearch } from '../../models/nearest.ts'
-import { farthestPatch, imageScore, reweighted } from '../../models/score.ts'
+import { farthestPatch, imageScore, neighbourhoodMeans, reweighting } from '../../models/score.ts'
 
 const search = await openSearch({ threads: 1 })
 t.teardown(() => search.release())
@@ -46,14 +46,38 @@ t.test('the weight stays in [0.5, 1) however far the patch and however small the
       fc.integer({ min: 4, max: 4096 }),
       (nearest, extra, width) => {
         const beside = extra.map((more) => nearest + more)
-        const weight = reweighted(nearest, beside, width) / nearest
+        const weight = reweighting(nearest, beside, width)
         return weight >= 0.5 - 1e-12 && weight < 1
       },
     ),
   )
-  t.equal(reweighted(1e6, [1e30, 1e30], 4), 1e6, 'beyond the range of exp the weight is 1, not NaN')
-  t.equal(reweighted(0, [0, 0], 4), 0)
+  t.equal(reweighting(1e6, [1e30, 1e30], 4), 1, 'beyond the range of exp the weight is 1, not NaN')
 })
+
+t.test(
+  'a patch is as far as the voting patches around it: one odd patch counts less than a patch of odd ones',
+  async (t) => {
+    const at = (row: number, column: number): number => row * 28 + column
+    const lonely = new Float32Array(784)
+    lonely[at(5, 5)] = 9
+    const everyone = new Uint8Array(784).fill(1)
+    t.equal(neighbourhoodMeans(lonely, everyone)[at(5, 5)], 1)
+    t.equal(neighbourhoodMeans(lonely, everyone)[at(4, 6)], 1, 'its neighbours share it')
+    t.equal(neighbourhoodMeans(lonely, everyone)[at(5, 7)], 0)
+    const corner = new Float32Array(784)
+    corner[0] = 8
+    t.equal(neighbourhoodMeans(corner, everyone)[0], 2, 'a corner has three neighbours')
+    const voters = new Uint8Array(784)
+    voters[at(5, 5)] = voters[at(5, 6)] = 1
+    t.equal(neighbourhoodMeans(lonely, voters)[at(5, 5)], 4.5, 'only voters are asked')
+    t.equal(neighbourhoodMeans(lonely, voters)[at(4, 4)], 0, 'who does not vote has no say')
+    t.same(
+      neighbourhoodMeans(lonely, new Uint8Array(784)),
+      neighbourhoodMeans(lonely, everyone),
+      'none votes: all do',
+    )
+  },
+)
 
 t.test('banks of one, two and three rows give a score, and duplicates do not upset it', async (t) => {
   t.equal(await scoreOf([0, 0], [3, 4], 2), 2.5)

@@ -32,7 +32,10 @@ export function partFeatures({ seed, rgbDefect = 0, xyzDefect = 0, xyzIsNoise }:
     for (let patch = 0; patch < GRID_PATCHES; patch++) {
       for (let i = 0; i < width; i++) {
         const own = lookScale * gaussian(look)
-        const isDefect = patch === defect || patch === defect + 1
+        // Tokens are means over 3 x 3 patches: the smallest defect shows in as many.
+        const rows = Math.abs(Math.floor(patch / GRID_COLUMNS) - Math.floor(defect / GRID_COLUMNS))
+        const columns = Math.abs((patch % GRID_COLUMNS) - (defect % GRID_COLUMNS))
+        const isDefect = rows <= 1 && columns <= 1
         values[patch * width + i] = own + (0.5 + 0.1 * mood) * gaussian(random) + (isDefect ? size * 0.5 : 0)
       }
     }
