@@ -92,6 +92,8 @@ export class Publisher {
   /** Verdicts up to here were made before this connection. */
   #historicalUpTo = 0
   #isRefused = false
+  /** The end that comes now is ours. */
+  #isLeaving = false
   #events: Message[] = []
   #commandsRunning = 0
   /** Of `drained`. */
@@ -176,6 +178,7 @@ export class Publisher {
   /** Says goodbye with a last retained message, within the signal. What is left stays in the outbox. */
   async close(farewell: Message, signal: AbortSignal): Promise<void> {
     const client = this.#client
+    this.#isLeaving = true
     if (client !== undefined && !this.#stop.signal.aborted) {
       const goodbye = client
         .publishAsync(farewell.topic, farewell.payload, this.#jsonOptions({ retain: true }))
@@ -195,7 +198,7 @@ export class Publisher {
       const connectionsBefore = this.#connections
       const startedMs = clock.now()
       const reason = await this.#session(stop).catch(messageOf)
-      if (stop.aborted) return
+      if (stop.aborted || this.#isLeaving) return
       const isConnected = this.#connections > connectionsBefore
       // A broker that throws us out again and again (an access list, a second client of our name) is not hammered.
       if (isConnected && clock.now() - startedMs >= STEADY_MS) waitMs = firstMs
@@ -302,7 +305,9 @@ export class Publisher {
     const { outbox } = this.#options
     for (const gap of outbox.gaps()) if (!this.#gapsInFlight.has(gap.firstSeq)) this.#publishGap(client, gap)
     for (const event of this.#events.splice(0)) {
-      client.publish(event.topic, event.payload, this.#jsonOptions({}), () => undefined)
+      client.publish(event.topic, event.payload, this.#jsonOptions({}), (error) => {
+        if (error) this.#eventsDropped += 1
+      })
     }
     for (const verdict of outbox.after(this.#cursor, IN_FLIGHT - this.#inFlight.size)) {
       this.#publishVerdict(client, verdict)

@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { monotonicClock } from '../../drivers/clock.ts'
@@ -19,6 +20,7 @@ function makePublisher(t: Test, broker: { url: string; protocolVersion: 4 | 5 },
     clock: monotonicClock,
     onDurability: () => t.fail('the outbox must stay durable'),
   })
+  const warnings: string[] = []
   const publisher = openPublisher({
     broker,
     site: 'plant',
@@ -28,7 +30,7 @@ function makePublisher(t: Test, broker: { url: string; protocolVersion: 4 | 5 },
     will: { topic: topics.status, payload: '{"state":"offline","reason":"connection-lost"}' },
     gapEvent: (gap) => ({ topic: topics.event, payload: JSON.stringify({ kind: 'gap', ...gap }) }),
     clock: monotonicClock,
-    log: pino({ level: 'silent' }),
+    log: pino({ level: 'warn' }, { write: (line) => void warnings.push(line) }),
     backoff: { firstMs: 10, maxMs: 50 },
   })
   const close = async () => {
@@ -38,7 +40,7 @@ function makePublisher(t: Test, broker: { url: string; protocolVersion: 4 | 5 },
     )
     outbox.close()
   }
-  return { outbox, publisher, close }
+  return { outbox, publisher, close, warnings }
 }
 
 const commit = (outbox: Outbox) =>
@@ -203,13 +205,14 @@ t.test('every command gets an answer; a retained or malformed one is refused', a
 
 t.test('closing says goodbye; vanishing lets the broker say it', async (t) => {
   const broker = await openBroker(0)
-  const { publisher, close } = makePublisher(t, broker)
+  const { publisher, close, warnings } = makePublisher(t, broker)
   publisher.retain({ topic: topics.status, payload: '{"state":"online"}' })
   const listener = await listen(broker.url)
   await listener.until(() => listener.json(topics.status).length >= 1)
   await close()
   await listener.until(() => listener.json(topics.status).length >= 2)
   t.same(listener.json(topics.status).at(-1), { state: 'offline', reason: 'shutdown' })
+  t.same(warnings, [], 'leaving is no outage')
   await listener.close()
   await broker.close()
 })
@@ -218,6 +221,30 @@ t.test('events wait for the broker within a bound; the oldest goes', async (t) =
   const { publisher, close } = makePublisher(t, { url: 'mqtt://127.0.0.1:1', protocolVersion: 4 })
   for (let index = 0; index < 103; index++) publisher.event({ topic: topics.event, payload: '{}' })
   t.equal(publisher.stats().eventsDropped, 3)
+  t.equal(publisher.stats().connected, false)
+  await close()
+})
+
+t.test('an event that the connection took with it is counted', async (t) => {
+  const welcome = Buffer.from([0x20, 2, 0, 0])
+  const sockets: Socket[] = []
+  /** Welcomes, and acknowledges nothing. */
+  const deaf = createServer((socket) => {
+    sockets.push(socket)
+    socket.once('data', () => socket.write(welcome))
+    socket.on('error', () => undefined)
+  })
+  await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve))
+  const { port } = deaf.address() as AddressInfo
+  const { publisher, close } = makePublisher(t, { url: `mqtt://127.0.0.1:${port}`, protocolVersion: 4 })
+  const until = async (claim: () => boolean) => {
+    while (!claim()) await new Promise(setImmediate)
+  }
+  await until(() => publisher.stats().connected)
+  publisher.event({ topic: topics.event, payload: '{}' })
+  deaf.close()
+  for (const socket of sockets) socket.destroy()
+  await until(() => publisher.stats().eventsDropped === 1)
   t.equal(publisher.stats().connected, false)
   await close()
 })
