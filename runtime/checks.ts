@@ -4,12 +4,20 @@ import { connect } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../drivers/message-of.ts'
+import type { RepositoryManifest } from '../models/repository-manifest.ts'
 
 export interface Check {
   readonly name: string
   readonly state: 'ok' | 'warning' | 'failed'
   readonly found: string
   readonly fix?: string
+}
+
+export interface PromiseToCheck {
+  readonly id: string
+  readonly manifest: Pick<RepositoryManifest, 'product' | 'falseRejectRate' | 'taught'>
+  /** Of the recipe in the config. */
+  readonly promisedRate: number
 }
 
 const MIN_NODE = [20, 19] as const
@@ -89,6 +97,16 @@ export async function checkStateDirectory(folder: string): Promise<Check> {
       fix: `make ${folder} writable for this user, or change stateDirectory`,
     }
   }
+}
+
+/** A repository keeps the rate it was taught for: changing the recipe alone changes nothing. */
+export function checkPromise({ id, manifest, promisedRate }: PromiseToCheck): Check {
+  const { product, falseRejectRate, taught } = manifest
+  const name = `repository of ${product}`
+  const found = `${id.slice(0, 12)}, taught from ${taught.length} parts for a false-reject rate of ${falseRejectRate}`
+  if (falseRejectRate === promisedRate) return { name, state: 'ok', found }
+  const fix = `the recipe says ${promisedRate}: teach it again, radar-edge teach --product ${product}`
+  return { name, state: 'warning', found, fix }
 }
 
 /** As mqtt.js takes them. */

@@ -9,13 +9,14 @@ import {
   checkBroker,
   checkMachine,
   checkNode,
+  checkPromise,
   checkStateDirectory,
   checkWallClock,
   formatChecks,
   type Check,
 } from '../checks.ts'
 import { ConfigError, EXIT_CONFIG } from '../config-error.ts'
-import type { Config } from '../config-schema.ts'
+import { recipeOf, type Config } from '../config-schema.ts'
 import { readConfig } from '../config.ts'
 import { openSensors } from '../sensors.ts'
 
@@ -87,8 +88,8 @@ async function checkModel(config: Config): Promise<Check[]> {
       return [...checks, { name, state: 'warning', found: 'nothing was taught yet', fix }]
     }
     const { id, manifest } = await loadRepository(folder, { bundleId })
-    const found = `${id.slice(0, 12)}, taught from ${manifest.taught.length} parts`
-    return [...checks, { name, state: 'ok', found }]
+    const promisedRate = recipeOf(config).falseRejectRate
+    return [...checks, checkPromise({ id, manifest, promisedRate })]
   } catch (error) {
     const fix = `teach it again: radar-edge teach --product ${config.product}`
     return [...checks, { name, state: 'failed', found: messageOf(error), fix }]

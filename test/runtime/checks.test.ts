@@ -6,6 +6,7 @@ import {
   checkBroker,
   checkMachine,
   checkNode,
+  checkPromise,
   checkStateDirectory,
   checkWallClock,
   formatChecks,
@@ -100,4 +101,17 @@ t.test('a person reads one line a check, and the fix right below what is wrong',
       'warning disk: slow\n          fix: a faster one\n' +
       'FAILED  camera: lost\n          fix: its cable\n',
   )
+})
+
+t.test('a repository taught for another rate than the recipe promises is found', (t) => {
+  const part = { id: 'good-1', sha256: '0'.repeat(64) }
+  const manifest = { product: 'nut', falseRejectRate: 0.05, taught: [part, part] }
+  const check = (promisedRate: number) => checkPromise({ id: 'a'.repeat(64), manifest, promisedRate })
+  t.match(check(0.05), {
+    name: 'repository of nut',
+    state: 'ok',
+    found: /aaaaaaaaaaaa, taught from 2 parts.* 0\.05/,
+  })
+  t.match(check(0.001), { state: 'warning', fix: /0\.001: teach it again, radar-edge teach --product nut/ })
+  t.end()
 })
