@@ -56,7 +56,11 @@ export const bundleManifestSchema = z.strictObject({
     xyz: z.strictObject({ file, width: z.int().min(8).max(4096), provenance }),
   }),
   /** Graph id of the instruction per condition. Named by what is present (numerics 7.2.3). */
-  instructions: z.strictObject({ complete: z.literal(0), 'rgb-only': z.literal(1), 'xyz-only': z.literal(2) }),
+  instructions: z.strictObject({
+    complete: z.literal(0),
+    'rgb-only': z.literal(1),
+    'xyz-only': z.literal(2),
+  }),
   /** safetensors: `rgb` [784,width] and `xyz` [784,width], the features of the all-ones pseudo-input. */
   pseudo: file,
   /**

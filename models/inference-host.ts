@@ -32,7 +32,7 @@ export interface HostLimits {
 }
 
 const DEFAULT_LIMITS: HostLimits = {
-  runLeastMs: 500,
+  runLeastMs: 1000,
   runFactor: 10,
   firstRunMs: 20_000,
   openMs: 60_000,
@@ -86,7 +86,7 @@ interface Host {
   /** The wait that ends in a kill: for `opened`, for the answer, or for the next beat. */
   watch: NodeJS.Timeout | undefined
   busy: { readonly job: Job; readonly sinceMs: number } | undefined
-  /** Inspections answered since it started. */
+  /** Parts decided since it started, or since its repository changed. */
   runs: number
   /** Condemned: it may still speak, but nobody listens. */
   ended: boolean
@@ -330,7 +330,9 @@ export class InferenceHost implements Inspector {
         const { busy } = host
         if (busy?.job.message.request !== message.request) return
         host.busy = undefined
-        if (message.kind === 'inspected') {
+        // An answer without an inference says nothing of how long one takes; a new repository's first one is slow.
+        if (message.kind === 'activated') host.runs = 0
+        if (message.kind === 'inspected' && message.inspection.kind === 'decided') {
           this.#recentRunsMs = [...this.#recentRunsMs, performance.now() - busy.sinceMs].slice(-RECENT_RUNS)
           host.runs++
         }

@@ -70,6 +70,22 @@ t.test('kill -9 from outside in the middle of a part: that part undecided, the n
   t.ok(ended(before), 'the dead host was reaped')
 })
 
+t.test(
+  'the first part of a repository may take as long as a first run, whatever quick answers came before',
+  async (t) => {
+    const host = await openHost(t, { runLeastMs: 150 })
+    t.match(await host.inspect(part('undecided'), never), { kind: 'undecided', reason: 'no-repository' })
+    t.match(
+      await host.inspect(part('block 600'), never),
+      { kind: 'decided' },
+      'after an answer without an inference',
+    )
+    await host.activate('taught', never)
+    t.match(await host.inspect(part('block 600'), never), { kind: 'decided', repositoryId: 'taught' })
+    t.equal(host.stats().restarts, 0)
+  },
+)
+
 t.test('a run that hangs is killed by its deadline, which follows the runs before it', async (t) => {
   const host = await openHost(t, { runLeastMs: 150 })
   await host.inspect(part('ok'), never)

@@ -23,6 +23,17 @@ export function makeInspector(options: InspectorOptions, onStep: (step: string) 
       if (behaviour === 'exit') process.exit(3)
       if (behaviour === 'throw') throw new Error('scripted')
       if (behaviour === 'block') block(Number(argument))
+      if (behaviour === 'undecided') {
+        const { condition, absent } = sample
+        return {
+          kind: 'undecided',
+          condition,
+          absent,
+          reason: 'no-repository',
+          detail: 'scripted',
+          flags: [],
+        }
+      }
       const pixels = sample.frames.rgb?.pixels
       return decided({
         bundleId: options.bundleFolder,
