@@ -7,7 +7,7 @@ import { monotonicClock, type Clock } from './clock.ts'
 import { DriverError, type Driver, type Trigger } from './driver.ts'
 import { faultAt, faulty, type FaultRange } from './faulty.ts'
 import { freezeWatch } from './freeze.ts'
-import type { FrameOf, Modality } from './frame.ts'
+import type { Frame, FrameOf, Modality } from './frame.ts'
 import { defaultFrameLimits, type FrameLimits } from './frame-check.ts'
 import { FrameRefused } from './frame-refused.ts'
 import type { Health } from './health.ts'
@@ -28,7 +28,7 @@ export interface SensorOptions<M extends Modality> {
 export interface RigOptions {
   readonly rgb?: SensorOptions<'rgb'>
   readonly xyz?: SensorOptions<'xyz'>
-  /** Exposures of one trigger may lie this far apart; beyond it the older one is stale. */
+  /** Exposures of one trigger may lie this far apart; beyond it the one farther from the trigger is stale. */
   readonly skewToleranceMs: number
   /** A frame exposed this long before its trigger still counts: clocks of sensor and trigger differ a little. */
   readonly staleMs?: number
@@ -140,12 +140,14 @@ function sampleOf(
   if (!rgb.frame || !xyz.frame) return assemble(trigger, rgb, xyz)
   const skewMs = Math.abs(rgb.frame.exposedAtMs - xyz.frame.exposedAtMs)
   if (skewMs <= skewToleranceMs) return { ...assemble(trigger, rgb, xyz), skewMs }
-  // The part moves: two frames of different moments do not show one part. The newer one is nearer to now.
-  const isRgbOlder = rgb.frame.exposedAtMs < xyz.frame.exposedAtMs
-  const [older, newer] = isRgbOlder ? [rgb.frame, xyz.frame] : [xyz.frame, rgb.frame]
-  const detail = `${older.sensor} was exposed ${skewMs.toFixed(0)} ms before ${newer.sensor}, tolerated are ${skewToleranceMs} ms`
-  const stale = { absence: { reason: 'stale', detail } } as const
-  return isRgbOlder ? assemble(trigger, stale, xyz) : assemble(trigger, rgb, stale)
+  // The part moves on: of two frames of different moments the one nearer to the trigger shows the part that was meant.
+  const awayMs = (frame: Frame): number => Math.abs(frame.exposedAtMs - trigger.atMs)
+  const isRgbStale = awayMs(rgb.frame) > awayMs(xyz.frame)
+  const [stale, kept] = isRgbStale ? [rgb.frame, xyz.frame] : [xyz.frame, rgb.frame]
+  const side = stale.exposedAtMs < kept.exposedAtMs ? 'before' : 'after'
+  const detail = `${stale.sensor} was exposed ${skewMs.toFixed(0)} ms ${side} ${kept.sensor}, tolerated are ${skewToleranceMs} ms`
+  const absence = { absence: { reason: 'stale', detail } } as const
+  return isRgbStale ? assemble(trigger, absence, xyz) : assemble(trigger, rgb, absence)
 }
 
 function assemble(trigger: Trigger, rgb: Outcome<'rgb'>, xyz: Outcome<'xyz'>): Sample {

@@ -148,7 +148,9 @@ export const configSchema = z
       .min(0)
       .max(60_000)
       .default(200)
-      .describe('Exposures of one trigger may lie this far apart; beyond it the older one is stale.'),
+      .describe(
+        'Exposures of one trigger may lie this far apart; beyond it the one farther from the trigger is stale.',
+      ),
     delayToleranceMs: z
       .number()
       .min(0)

@@ -128,26 +128,56 @@ t.test('a station may have one sensor', async (t) => {
   await rig.close()
 })
 
-t.test('frames of different moments do not make one sample: the older is stale', async (t) => {
-  for (const late of ['rgb', 'xyz'] as const) {
-    for (const [byMs, isComplete] of [
-      [20, true],
-      [21, false],
-    ] as const) {
-      const { rig, shoot } = await bench(
-        { [late]: [{ from: 1, to: 1, kind: 'late', byMs }] },
-        { staleMs: 100 },
-      )
-      const sample = await shoot()
-      if (isComplete) t.match(sample, { condition: 'complete', skewMs: 20 })
-      else
-        t.match(sample.absent, {
-          [late]: { reason: 'stale', detail: /21 ms before (rgb|xyz), tolerated are 20/ },
-        })
-      await rig.close()
+t.test(
+  'a sensor that exposed long after the trigger saw another moment: its frame is stale, the prompt one stays',
+  async (t) => {
+    const clock = virtualClock()
+    const slow = fakeDriver({ modality: 'xyz', clock })
+    const late: typeof slow = {
+      ...slow,
+      async capture(trigger, signal) {
+        const frame = await slow.capture(trigger, signal)
+        return { ...frame, exposedAtMs: frame.exposedAtMs + 300 }
+      },
     }
-  }
-})
+    const pair = await openRig(
+      {
+        rgb: { make: () => fakeDriver({ modality: 'rgb', clock }) },
+        xyz: { make: () => late },
+        skewToleranceMs: 20,
+        clock,
+      },
+      never(),
+    )
+    const sample = await pair.capture({ id: 'moving', atMs: clock.now(), source: 'bench' }, never())
+    t.match(sample, { condition: 'rgb-only', absent: { xyz: { reason: 'stale', detail: /300 ms after/ } } })
+    await pair.close()
+  },
+)
+
+t.test(
+  'frames of different moments do not make one sample: the one farther from the trigger is stale',
+  async (t) => {
+    for (const late of ['rgb', 'xyz'] as const) {
+      for (const [byMs, isComplete] of [
+        [20, true],
+        [21, false],
+      ] as const) {
+        const { rig, shoot } = await bench(
+          { [late]: [{ from: 1, to: 1, kind: 'late', byMs }] },
+          { staleMs: 100 },
+        )
+        const sample = await shoot()
+        if (isComplete) t.match(sample, { condition: 'complete', skewMs: 20 })
+        else
+          t.match(sample.absent, {
+            [late]: { reason: 'stale', detail: /21 ms before (rgb|xyz), tolerated are 20/ },
+          })
+        await rig.close()
+      }
+    }
+  },
+)
 
 t.test('a frozen picture does not pass as new because the sensor was reopened', async (t) => {
   const { rig, clock, health, shoot } = await bench({ rgb: [{ from: 2, to: 12, kind: 'frozen' }] })
