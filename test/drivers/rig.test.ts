@@ -136,8 +136,8 @@ t.test(
     const late: typeof slow = {
       ...slow,
       async capture(trigger, signal) {
-        const frame = await slow.capture(trigger, signal)
-        return { ...frame, exposedAtMs: frame.exposedAtMs + 300 }
+        await clock.advance(300)
+        return slow.capture(trigger, signal)
       },
     }
     const pair = await openRig(
