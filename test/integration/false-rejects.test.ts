@@ -83,6 +83,7 @@ t.test(
     }
     const { least, most } = expectedRejects()
     t.comment(JSON.stringify({ ...rejected, of: JUDGED, promised: PROMISED, least, most }))
+    t.ok(rejected.complete + rejected['rgb-only'] + rejected['xyz-only'] > 0, 'not by passing everything')
     for (const condition of DECIDABLE_CONDITIONS) {
       const count = rejected[condition]
       t.ok(least <= count && count <= most, `${condition}: ${count} rejected, expected ${least} to ${most}`)
