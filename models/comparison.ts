@@ -58,28 +58,29 @@ export function scoreOf(comparison: Comparison, voters: Uint8Array, search: Sear
 }
 
 /**
- * The patches that vote. Without 3D nothing tells this part from its background, so the repository's prior stands in;
- * the banks hold background from inside it.
+ * The patches that vote in a bank. What the 3D sensor sees of a part tells it from the table, but only for the 3D: a part that
+ * has lost its returns (gloss, shadow, a piece broken off) must still be looked at in colour. So in the rgb bank the patches
+ * vote in which taught parts have lain, with 3D or without; the banks hold background from inside them. On the twelve synthetic
+ * products that costs 0.004 of image AUROC in `complete` (0.973 to 0.969) and nothing in `rgb-only`.
  */
-export function votersOf(
-  features: Features,
-  condition: DecidableCondition,
-  foregroundPrior: Uint8Array,
-): Uint8Array {
-  return condition === 'rgb-only' ? foregroundPrior : features.foregroundPatches
+export function votersOf(bank: BankName, features: Features, foregroundPrior: Uint8Array): Uint8Array {
+  return bank === 'rgb' ? foregroundPrior : features.foregroundPatches
 }
 
-/** The banks' patch distances mixed with the head's weights: 224 x 224, 1.0 = the map threshold. */
+/**
+ * The banks' patch distances mixed with the head's weights: 224 x 224, 1.0 = the map threshold.
+ * @param voters of each comparison.
+ */
 export function mixedMap(
   comparisons: readonly Comparison[],
   { weights, threshold }: DecisionHead['map'],
-  voters: Uint8Array,
+  voters: readonly Uint8Array[],
 ): Float32Array {
-  // One patch beyond the voters, so that smoothing does not darken the part's own edge.
-  const shown = voters.includes(1) ? widened(voters) : voters.map(() => 1)
   const patches = new Float64Array(GRID_PATCHES)
   for (const [i, { neighbours }] of comparisons.entries()) {
     const factor = weights[i]! / threshold
+    // One patch beyond the voters, so that smoothing does not darken the part's own edge.
+    const shown = voters[i]!.includes(1) ? widened(voters[i]!) : new Uint8Array(GRID_PATCHES).fill(1)
     for (let patch = 0; patch < GRID_PATCHES; patch++) {
       if (shown[patch] === 1) patches[patch]! += factor * neighbours.distances[patch]!
     }

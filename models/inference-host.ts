@@ -174,11 +174,7 @@ export class InferenceHost implements Inspector {
    */
   async activate(repositoryFolder: string, signal: AbortSignal): Promise<InspectorDescription> {
     const answer = await this.#ask({ kind: 'activate', request: this.#requests++, repositoryFolder }, signal)
-    if (answer.kind === 'activated') {
-      this.#repositoryFolder = repositoryFolder
-      this.#description = answer.description
-      return answer.description
-    }
+    if (answer.kind === 'activated') return answer.description
     const detail =
       answer.kind === 'not-activated'
         ? answer.message
@@ -203,7 +199,11 @@ export class InferenceHost implements Inspector {
     const host = this.#host
     clearTimeout(this.#restartTimer)
     clearTimeout(host?.watch)
-    if (host) host.ended = true
+    if (host) {
+      host.ended = true
+      // A watch that has fired already must find itself replaced, or it would start a new host after the close.
+      host.watch = undefined
+    }
     this.#enter('closed', 'asked to')
     const lost: Lost = { kind: 'lost', reason: 'host-lost', detail: 'the inference host is closed' }
     host?.busy?.job.settle(lost)
@@ -331,7 +331,12 @@ export class InferenceHost implements Inspector {
         if (busy?.job.message.request !== message.request) return
         host.busy = undefined
         // An answer without an inference says nothing of how long one takes; a new repository's first one is slow.
-        if (message.kind === 'activated') host.runs = 0
+        if (message.kind === 'activated') {
+          host.runs = 0
+          // Also when nobody waits for the answer any more: a restarted host must open with what this one uses.
+          if (busy.job.message.kind === 'activate') this.#repositoryFolder = busy.job.message.repositoryFolder
+          this.#description = message.description
+        }
         if (message.kind === 'inspected' && message.inspection.kind === 'decided') {
           this.#recentRunsMs = [...this.#recentRunsMs, performance.now() - busy.sinceMs].slice(-RECENT_RUNS)
           host.runs++

@@ -26,13 +26,15 @@ export async function judge(features: Features, repository: Repository, search: 
   const { condition } = features
   const { manifest, banks, foregroundPrior } = repository
   const head = manifest.heads[condition]
-  const voters = votersOf(features, condition, foregroundPrior)
+  const voters: Uint8Array[] = []
   const comparisons: Comparison[] = []
   const bankScores: Partial<Record<BankName, number>> = {}
   for (const name of BANKS_OF[condition]) {
     const comparison = await compare(patchRows(features, name, manifest.scales), banks[name], search)
+    const votes = votersOf(name, features, foregroundPrior)
     comparisons.push(comparison)
-    bankScores[name] = await scoreOf(comparison, voters, search)
+    voters.push(votes)
+    bankScores[name] = await scoreOf(comparison, votes, search)
   }
   const distance = mahalanobis(
     head.mahalanobis,

@@ -29,22 +29,25 @@ t.test('a part against a bank of its own rows is nowhere odd; what is not finite
   }
 })
 
-t.test('without 3D the prior votes, otherwise the part itself', async (t) => {
-  const prior = new Uint8Array(784).fill(1)
-  t.equal(votersOf(part, 'rgb-only', prior), prior)
-  t.equal(votersOf(part, 'complete', prior), part.foregroundPatches)
-  t.equal(votersOf(part, 'xyz-only', prior), part.foregroundPatches)
-})
+t.test(
+  'in colour the prior votes, so that a part without returns is still looked at; in 3D the part itself',
+  async (t) => {
+    const prior = new Uint8Array(784).fill(1)
+    t.equal(votersOf('rgb', part, prior), prior)
+    t.equal(votersOf('xyz', part, prior), part.foregroundPatches)
+    t.equal(votersOf('fused', part, prior), part.foregroundPatches)
+  },
+)
 
 t.test('the map is dark where no patch votes, and all vote when none does', async (t) => {
   const rows = patchRows(part, 'rgb', scales)
   const bank = makeBank(RGB_WIDTH, new Float32Array(RGB_WIDTH))
   const comparisons = [await compare(rows, bank, search)]
-  const corner = mixedMap(comparisons, { weights: [1], threshold: 1 }, part.foregroundPatches)
+  const corner = mixedMap(comparisons, { weights: [1], threshold: 1 }, [part.foregroundPatches])
   t.equal(corner[0], 0)
   t.ok(corner[112 * 224 + 112]! > 0)
-  t.ok(mixedMap(comparisons, { weights: [1], threshold: 1 }, new Uint8Array(784))[0]! > 0)
-  const scaled = mixedMap(comparisons, { weights: [2], threshold: 4 }, part.foregroundPatches)
+  t.ok(mixedMap(comparisons, { weights: [1], threshold: 1 }, [new Uint8Array(784)])[0]! > 0)
+  const scaled = mixedMap(comparisons, { weights: [2], threshold: 4 }, [part.foregroundPatches])
   t.ok(Math.abs(scaled[112 * 224 + 112]! - corner[112 * 224 + 112]! / 2) < 1e-5)
 })
 
