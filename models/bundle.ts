@@ -22,7 +22,7 @@ export interface Bundle {
   readonly rgb: Graph
   /** `groups` [centres,neighbours,3] and `centres` [centres,3] -> `tokens` [centres,width]. */
   readonly xyz: Graph
-  /** Features of the all-ones pseudo-input, `784 * width` each: what stands in for a missing modality. */
+  /** Features of the all-ones pseudo-input, `784 * width` each: what will stand in for a missing modality in the trained fusion; unused before it. */
   readonly pseudo: { readonly rgb: Float32Array; readonly xyz: Float32Array }
   release(): Promise<void>
 }

@@ -15,7 +15,9 @@ export interface ReducedSample {
 
 /**
  * Divides both frames by one whole number, so that a pixel of the reduced pair maps back exactly (`enlargeInspection`).
- * xyz: every step-th point of the organised grid, never an average over a depth edge. rgb: averaged off-thread by sharp.
+ * xyz: every step-th point of the organised grid, never an average over a depth edge. rgb: resized off-thread by sharp (Lanczos).
+ * Preprocessing then works on the reduced grid: its square is padded to hundreds of reduced pixels, and clustering sees fewer
+ * points. So a product's parts must be taught and inspected with frames of one size.
  * @param sample with frames that were admitted: of one size, if there are two.
  */
 export async function reduceSample(sample: Sample): Promise<ReducedSample> {
