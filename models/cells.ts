@@ -19,6 +19,28 @@ export interface Cells {
 /** A cloud stretched by stray points still gets a table of bounded size; its cells are then fuller and slower, not wrong. */
 const MOST_CELLS = 1 << 18
 
+/** Least coordinate and width per axis, metres. @param pointsMetres `count * 3`, finite, at least one point. */
+export function boundsOf(pointsMetres: Float32Array): {
+  low: [number, number, number]
+  extents: [number, number, number]
+} {
+  const end = pointsMetres.length - (pointsMetres.length % 3)
+  const low: [number, number, number] = [Infinity, Infinity, Infinity]
+  const extents: [number, number, number] = [0, 0, 0]
+  for (let axis = 0; axis < 3; axis++) {
+    let least = Infinity
+    let greatest = -Infinity
+    for (let at = axis; at < end; at += 3) {
+      const value = pointsMetres[at]!
+      if (value < least) least = value
+      if (value > greatest) greatest = value
+    }
+    low[axis] = least
+    extents[axis] = greatest - least
+  }
+  return { low, extents }
+}
+
 /**
  * Counting sort.
  *
@@ -28,19 +50,7 @@ const MOST_CELLS = 1 << 18
  */
 export function sortIntoCells(pointsMetres: Float32Array, pointsPerCell: number): Cells {
   const count = Math.floor(pointsMetres.length / 3)
-  const low: [number, number, number] = [Infinity, Infinity, Infinity]
-  const extents: [number, number, number] = [0, 0, 0]
-  for (let axis = 0; axis < 3; axis++) {
-    let least = Infinity
-    let greatest = -Infinity
-    for (let at = axis; at < count * 3; at += 3) {
-      const value = pointsMetres[at]!
-      if (value < least) least = value
-      if (value > greatest) greatest = value
-    }
-    low[axis] = least
-    extents[axis] = greatest - least
-  }
+  const { low, extents } = boundsOf(pointsMetres)
   const sideMetres = sideFor(extents, pointsPerCell / count)
   const spans = spansOf(extents, sideMetres)
   const [nx, ny, nz] = spans

@@ -5,6 +5,7 @@
  * without a single distance, and a cell's core points are one cluster. A scanned surface has hundreds of points per
  * 6 mm ball, so almost everything is decided by counting.
  */
+import { boundsOf } from './cells.ts'
 
 export interface Clusters {
   /** Per point its cluster, or -1 for noise. Clusters are numbered by their first core point. */
@@ -70,21 +71,13 @@ function sortIntoHashedCells(pointsMetres: Float32Array, radiusMetres: number): 
   const count = Math.floor(pointsMetres.length / 3)
   // A hair less than radius / sqrt(3), so that rounding cannot put two points of one cell out of reach.
   const side = (radiusMetres / Math.sqrt(3)) * (1 - 1e-6)
-  const low = [Infinity, Infinity, Infinity]
-  for (let axis = 0; axis < 3; axis++) {
-    let least = Infinity
-    let greatest = -Infinity
-    for (let at = axis; at < count * 3; at += 3) {
-      const value = pointsMetres[at]!
-      if (value < least) least = value
-      if (value > greatest) greatest = value
-    }
-    low[axis] = least
-    if ((greatest - least) / side >= MOST_CELLS_PER_AXIS - 4) {
-      throw new RangeError(`a cloud ${greatest - least} m wide has no ${radiusMetres} m neighbourhoods`)
+  const { low, extents } = boundsOf(pointsMetres)
+  for (const extent of extents) {
+    if (extent / side >= MOST_CELLS_PER_AXIS - 4) {
+      throw new RangeError(`a cloud ${extent} m wide has no ${radiusMetres} m neighbourhoods`)
     }
   }
-  const [lowX, lowY, lowZ] = low as [number, number, number]
+  const [lowX, lowY, lowZ] = low
   // Open addressing; keys are whole numbers below 2^51, exact in a double.
   const mask = 2 ** Math.ceil(Math.log2(Math.max(16, count * 2))) - 1
   const keys = new Float64Array(mask + 1).fill(-1)

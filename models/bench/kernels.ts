@@ -6,6 +6,7 @@ import { farthestPoints } from '../farthest-points.ts'
 import { INPUT_SIZE } from '../features.ts'
 import { neighbourGroups } from '../neighbour-groups.ts'
 import { benchNearest, type NearestBench } from './nearest.ts'
+import { timingOf, type Timing } from './timing.ts'
 import { farthestPointsPlain, nearestPointsPlain } from './plain.ts'
 
 /** Every pixel of the model's input: the most points that a part can have. */
@@ -23,12 +24,6 @@ export interface BenchCloud {
   readonly source: string
   /** `count * 3`, metres; (0,0,0) where there is no point. At least 50,176 points. */
   readonly pointsMetres: Float32Array
-}
-
-export interface Timing {
-  readonly bestMs: number
-  readonly medianMs: number
-  readonly worstMs: number
 }
 
 export interface KernelTiming extends Timing {
@@ -135,14 +130,5 @@ async function time<Result>(
   }
   const [result] = results
   if (result === undefined) throw new RangeError(`expected at least one repeat, got ${repeats}`)
-  return { result, timing: summary(samplesMs) }
-}
-
-function summary(samplesMs: readonly number[]): Timing {
-  const sorted = samplesMs.toSorted((a, b) => a - b)
-  return {
-    bestMs: sorted[0] ?? NaN,
-    medianMs: sorted[sorted.length >> 1] ?? NaN,
-    worstMs: sorted.at(-1) ?? NaN,
-  }
+  return { result, timing: timingOf(samplesMs) }
 }

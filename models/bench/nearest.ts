@@ -5,6 +5,7 @@ import { makeBank } from '../bank.ts'
 import { graphFile, openSearch } from '../nearest.ts'
 import { seededRandom } from '../random.ts'
 import { openGraph } from '../session.ts'
+import { timingOf } from './timing.ts'
 
 export interface NearestBench {
   readonly queries: number
@@ -61,19 +62,13 @@ export async function benchNearest(options: {
     await search.release()
     await graph.release()
   }
-  const searched = summary(searchMs)
-  const multiplied = summary(matmulMs)
+  const searched = timingOf(searchMs)
+  const multiplied = timingOf(matmulMs)
   return {
     ...SIZE,
     repeats: options.repeats,
-    search: searched,
-    matmul: multiplied,
+    search: { medianMs: searched.medianMs, worstMs: searched.worstMs },
+    matmul: { medianMs: multiplied.medianMs, worstMs: multiplied.worstMs },
     ratio: searched.medianMs / multiplied.medianMs,
   }
-}
-
-function summary(samplesMs: readonly number[]): { medianMs: number; worstMs: number } {
-  const sorted = [...samplesMs].sort((a, b) => a - b)
-  // At least one repeat, so there is a middle.
-  return { medianMs: sorted[sorted.length >> 1]!, worstMs: Math.max(...samplesMs) }
 }
