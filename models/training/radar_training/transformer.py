@@ -1,6 +1,7 @@
 """The pre-norm transformer block of DINO and Point-MAE, with the tensor names of both projects' checkpoints.
 
-Both drop whole branches at random while they train. Here nothing is random: a frozen encoder gives one answer (numerics 0.1).
+Both drop whole branches at random while they train. Here nothing is random: a frozen encoder gives one answer
+(numerics 0.1).
 """
 
 import torch.nn.functional as F
