@@ -1,15 +1,16 @@
 /**
- * What parts a folder holds. Two layouts: MVTec 3D-AD, `[<category>/]{train,validation,test}/<label>/{rgb,xyz,gt}/<stem>.*`, and a
- * folder of loose pairs. Files belong together by their STEM, never by their place in a sorted list: one missing file would shift all.
+ * What parts a folder holds. Three layouts: MVTec 3D-AD, `[<category>/]{train,validation,test}/<label>/{rgb,xyz,gt}/<stem>.*`,
+ * Eyecandies (eyecandies.ts), and a folder of loose pairs. Files belong together by their STEM, never by their place in a sorted list: one missing file would shift all.
  */
 import { readdir } from 'node:fs/promises'
 import { basename, extname, join, resolve } from 'node:path'
+import { eyecandiesItems, PRIVATE_FOLDER } from './eyecandies.ts'
 import { POINT_MAP_EXTENSIONS } from './formats/read-point-map.ts'
 
 export type Split = 'train' | 'validation' | 'test'
 
 export interface DatasetItem {
-  /** Unique in the dataset: `[<category>/]<split>/<label>/<stem>`, or the stem of a loose pair. */
+  /** Unique in the dataset: `[<category>/]<split>/<label>/<stem>` (Eyecandies: `good` or `bad`), or the stem of a loose pair. */
   readonly partId: string
   /** MVTec's class, which is the name of its folder; the root's name for loose pairs. */
   readonly category: string
@@ -24,8 +25,10 @@ export interface DatasetItem {
 }
 
 export interface Dataset {
-  readonly layout: 'mvtec3d' | 'pairs'
+  readonly layout: 'mvtec3d' | 'eyecandies' | 'pairs'
   readonly root: string
+  /** What lies there and is not used, and why. */
+  readonly remarks: readonly string[]
   /** Splits in the order train, validation, test; within one in natural order (2 before 10). Never empty. */
   readonly items: readonly DatasetItem[]
 }
@@ -60,25 +63,40 @@ function naturalOrder(a: string, b: string): number {
   return collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0)
 }
 
-/** Lists the parts under `root`: a category's folder, a folder of categories, or a folder of loose pairs. Rejects with DatasetError. */
+/**
+ * Lists the parts under `root`: a category's folder, a folder of categories, or a folder of loose pairs. Rejects with DatasetError,
+ * and with FormatError for a mask of Eyecandies, whose labels are in them.
+ */
 export async function indexDataset(root: string): Promise<Dataset> {
   const folder = resolve(root)
   const inside = await list(folder)
+  const isCategory = [...SPLITS, 'val', 'test_public', PRIVATE_FOLDER].some((name) =>
+    inside.folders.includes(name),
+  )
+  const categories = isCategory
+    ? [{ path: folder, prefix: '' }]
+    : inside.folders.map((name) => ({ path: join(folder, name), prefix: `${name}/` }))
   const items: DatasetItem[] = []
-  if (SPLITS.some((split) => inside.folders.includes(split))) {
-    items.push(...(await categoryItems(folder, '')))
-  } else {
-    for (const category of inside.folders)
-      items.push(...(await categoryItems(join(folder, category), `${category}/`)))
+  const remarks: string[] = []
+  let layout: Dataset['layout'] = 'mvtec3d'
+  for (const { path, prefix } of categories) {
+    const candies = await eyecandiesItems(path, prefix, list)
+    if (candies) layout = 'eyecandies'
+    items.push(...(candies?.items ?? (await categoryItems(path, prefix))))
+    if (candies?.hasPrivate) {
+      remarks.push(`${join(path, PRIVATE_FOLDER)} is left out: its labels and masks are not published`)
+    }
   }
-  if (items.length > 0) return { layout: 'mvtec3d', root: folder, items }
+  if (items.length > 0) return { layout, root: folder, remarks, items }
 
   const pairs = looseItems(folder, inside.files)
-  if (pairs.length > 0) return { layout: 'pairs', root: folder, items: pairs }
+  if (pairs.length > 0) return { layout: 'pairs', root: folder, remarks, items: pairs }
   throw new DatasetError(
     'DATASET_EMPTY',
-    `${folder}: no parts; expected train, validation or test folders (MVTec 3D-AD), or files ` +
-      `${[...RGB_EXTENSIONS, ...POINT_MAP_EXTENSIONS].join(' ')} paired by name`,
+    remarks.length > 0
+      ? `${remarks.join('; ')}; expected train, val or test_public beside it`
+      : `${folder}: no parts; expected train, validation or test folders (MVTec 3D-AD), train, val or test_public ` +
+          `with data inside (Eyecandies), or files ${[...RGB_EXTENSIONS, ...POINT_MAP_EXTENSIONS].join(' ')} paired by name`,
   )
 }
 

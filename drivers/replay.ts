@@ -1,6 +1,7 @@
 /** A station whose sensors are files: each trigger shows a stored part to both drivers. */
 import { monotonicClock, type Clock } from './clock.ts'
 import { indexDataset, type Dataset, type DatasetItem } from './dataset.ts'
+import { isEyecandiesDepth, readEyecandiesDepth } from './eyecandies.ts'
 import { DriverError, type Driver, type StationDrivers, type Trigger, type Truth } from './driver.ts'
 import { FormatError } from './formats/format-error.ts'
 import { FrameRefused } from './frame-refused.ts'
@@ -216,7 +217,10 @@ async function readRgb({ item, header, signal }: ReadRequest): Promise<RgbFrame>
 }
 
 async function readXyz({ item, header, signal }: ReadRequest, options?: PointMapOptions): Promise<XyzFrame> {
-  const map = await readPointMap(requirePath(item, 'xyz'), { ...options, signal })
+  const path = requirePath(item, 'xyz')
+  const map = isEyecandiesDepth(path)
+    ? await readEyecandiesDepth(path, { signal })
+    : await readPointMap(path, { ...options, signal })
   return { ...header, modality: 'xyz', ...map }
 }
 

@@ -129,3 +129,11 @@ export function greyPngFile(width: number, height: number, pixels: Uint8Array): 
     .png()
     .toBuffer()
 }
+
+/** A 16-bit grey picture, e.g. depth. */
+export function deepPngFile(width: number, height: number, pixels: Uint16Array): Promise<Buffer> {
+  return sharp(pixels, { raw: { width, height, channels: 1 } })
+    .toColourspace('grey16')
+    .png()
+    .toBuffer()
+}
