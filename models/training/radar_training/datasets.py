@@ -8,8 +8,9 @@
 Files belong together by their stem, never by their place in a sorted list (numerics 10).
 """
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,9 +23,13 @@ from .parts import Part, prepare_part, read_picture, read_point_map
 
 Split = Literal["train", "validation", "test"]
 Condition = Literal["complete", "rgb-only", "xyz-only"]
+MissingKind = Literal["none", "xyz", "rgb", "both"]
+"""Named by what is missing."""
+MissingPlace = Literal["both", "train", "test"]
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 CONDITIONS: tuple[Condition, ...] = ("complete", "rgb-only", "xyz-only")
+SPLITS_SCHEMA = "radar-edge/miiad-splits@1"
 EYECANDIES_SPLITS: dict[str, Split] = {"train": "train", "val": "validation", "test_public": "test"}
 #: The left spot light, as M3DM and those who compare with it take it; image_5, the global light, shows less relief.
 EYECANDIES_LIGHT = "image_4"
@@ -183,6 +188,47 @@ def depth_range(info: Path) -> tuple[float, float]:
     if not 0 < low < high:
         raise DatasetError(f"{info}: depth from {low} to {high}, expected 0 < min < max")
     return low, high
+
+
+def conditions(
+    file: Path, parts: Sequence[PartFile], *, kind: MissingKind, rate: float, where: MissingPlace, seed: int
+) -> dict[str, Condition]:
+    """Of every part, by `part_id`: what a split of MIIAD Bench leaves it with.
+
+    `file` is what `radar-edge bench miiad` writes (models/bench/miiad-split-file.ts); the rest picks one of its splits.
+    Raises DatasetError for another file, a split that is not in it, and one that was made for other parts.
+    """
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as cause:
+        raise DatasetError(f"{file}: cannot be read as JSON ({cause})") from cause
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SPLITS_SCHEMA:
+        raise DatasetError(f"{file}: is of schema {schema!r}, expected {SPLITS_SCHEMA!r}")
+    wanted = {"kind": kind, "rate": rate, "where": where, "seed": seed}
+    split = next((s for s in content["splits"] if all(s[key] == value for key, value in wanted.items())), None)
+    if split is None:
+        held = "; ".join(" ".join(f"{key} {s[key]}" for key in wanted) for s in content["splits"])
+        raise DatasetError(f"{file}: has no split {wanted}, only {held}")
+    found: dict[str, str] = split["conditions"]
+    ids = {full_part_id(part): part.part_id for part in parts}
+    unnamed = [full for full in ids if full not in found]
+    if unnamed:
+        raise DatasetError(f"{file}: says nothing of {len(unnamed)} of {len(ids)} parts, such as {unnamed[0]!r}")
+    categories = {part.category for part in parts}
+    unknown = [full for full in found if full.split("/", 1)[0] in categories and full not in ids]
+    if unknown:
+        raise DatasetError(f"{file}: names {len(unknown)} parts that are not there, such as {unknown[0]!r}")
+    named: dict[str, Condition] = {str(condition): condition for condition in CONDITIONS}
+    strange = next((full for full in ids if found[full] not in named), None)
+    if strange is not None:
+        raise DatasetError(f"{file}: {strange} is {found[strange]!r}, expected one of {', '.join(CONDITIONS)}")
+    return {part_id: named[found[full]] for full, part_id in ids.items()}
+
+
+def full_part_id(part: PartFile) -> str:
+    """`<category>/<split>/<label>/<stem>`, also of a part that was indexed from its category's own folder."""
+    return f"{part.category}/{part.part_id}" if part.part_id.startswith(f"{part.split}/") else part.part_id
 
 
 def folders_in(folder: Path) -> list[Path]:

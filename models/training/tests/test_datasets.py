@@ -1,5 +1,6 @@
 """Both layouts on files of a few pixels, and what cannot be paired is said."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from radar_training.datasets import DatasetError, PartFile, index_parts, load_part, read_depth
+from radar_training.datasets import Condition, DatasetError, PartFile, conditions, index_parts, load_part, read_depth
 
 SIDE = 48
 
@@ -197,3 +198,60 @@ def test_eyecandies_files_that_say_nothing_usable_are_errors(tmp_path: Path) -> 
     (tmp_path / "Lollipop/test_public/data/01_mask.png").unlink()
     with pytest.raises(DatasetError, match="expected a mask of every test part"):
         index_parts(tmp_path)
+
+
+def write_splits(file: Path, parts: list[PartFile], **changes: object) -> None:
+    """As `radar-edge bench miiad` writes them: two splits, of which the second lacks something."""
+    ids = [part.part_id for part in parts]
+    cycle: list[Condition] = ["complete", "rgb-only", "xyz-only"]
+    splits = [
+        {"kind": "none", "rate": 0, "where": "both", "seed": 3, "conditions": dict.fromkeys(ids, "complete")},
+        {
+            "kind": "both",
+            "rate": 0.7,
+            "where": "both",
+            "seed": 3,
+            "conditions": {part_id: cycle[i % 3] for i, part_id in enumerate(ids)},
+        },
+    ]
+    whole = {"schema": "radar-edge/miiad-splits@1", "rule": "radar-edge/miiad-rule@1", "dataset": "x", "splits": splits}
+    file.write_text(json.dumps({**whole, **changes}))
+
+
+def test_a_split_says_of_every_part_what_it_is_left_with(tmp_path: Path) -> None:
+    write_mvtec(tmp_path / "data")
+    parts, file = index_parts(tmp_path / "data"), tmp_path / "splits.json"
+    write_splits(file, parts)
+    found = conditions(file, parts, kind="both", rate=0.7, where="both", seed=3)
+    assert list(found) == [part.part_id for part in parts]
+    assert [found[part.part_id] for part in parts[:4]] == ["complete", "rgb-only", "xyz-only", "complete"]
+    assert set(conditions(file, parts, kind="none", rate=0, where="both", seed=3).values()) == {"complete"}
+    # A split holds for a category wherever its folder lies; those that are left out may stand in it.
+    gears = index_parts(tmp_path / "data" / "gear")
+    own = conditions(file, gears, kind="both", rate=0.7, where="both", seed=3)
+    assert {f"gear/{part_id}": condition for part_id, condition in own.items()}.items() <= found.items()
+
+
+def test_a_split_file_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
+    write_mvtec(tmp_path / "data")
+    parts, file = index_parts(tmp_path / "data"), tmp_path / "splits.json"
+
+    def read(parts: list[PartFile], seed: int = 3) -> None:
+        conditions(file, parts, kind="both", rate=0.7, where="both", seed=seed)
+
+    with pytest.raises(DatasetError, match="cannot be read as JSON"):
+        read(parts)
+    write_splits(file, parts, schema="other@1")
+    with pytest.raises(DatasetError, match="expected 'radar-edge/miiad-splits@1'"):
+        read(parts)
+    write_splits(file, parts[1:])
+    with pytest.raises(DatasetError, match="says nothing of 1 of 10 parts, such as 'bolt/train/good/000'"):
+        read(parts)
+    write_splits(file, parts)
+    with pytest.raises(DatasetError, match="names 1 parts that are not there"):
+        read(parts[1:])
+    with pytest.raises(DatasetError, match=r"has no split .*only kind none rate 0 where both seed 3; kind both"):
+        read(parts, seed=4)
+    file.write_text(file.read_text().replace("xyz-only", "none"))
+    with pytest.raises(DatasetError, match="'none', expected one of complete, rgb-only, xyz-only"):
+        read(parts)
