@@ -185,8 +185,8 @@ def depth_range(info: Path) -> tuple[float, float]:
         low, high = float(found["min"]), float(found["max"])
     except (KeyError, ValueError):
         raise DatasetError(f"{info}: says {text[:80]!r}, expected normalization with min and max") from None
-    if not 0 < low < high:
-        raise DatasetError(f"{info}: depth from {low} to {high}, expected 0 < min < max")
+    if not 0 <= low < high:
+        raise DatasetError(f"{info}: depth from {low} to {high}, expected 0 <= min < max")
     return low, high
 
 
