@@ -20,8 +20,10 @@ const provenance = z.strictObject({
   parameters: z.int().positive(),
 })
 
+export const BUNDLE_SCHEMA = 'radar-edge/bundle@2'
+
 export const bundleManifestSchema = z.strictObject({
-  schema: z.literal('radar-edge/bundle@1'),
+  schema: z.literal(BUNDLE_SCHEMA),
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   version: z.string().regex(/^\d+\.\d+\.\d+$/),
   createdAt: z.iso.datetime(),
@@ -55,17 +57,24 @@ export const bundleManifestSchema = z.strictObject({
     /** Inputs `groups` float32 [centres,neighbours,3] (neighbour minus centre) and `centres` float32 [centres,3]; output `tokens` float32 [centres,width]. */
     xyz: z.strictObject({ file, width: z.int().min(8).max(4096), provenance }),
   }),
+  /**
+   * RADAR's trained fusion: instructions, frozen transformer, hypernetwork and both MLPs as one graph (numerics 4.2). Inputs `rgb`
+   * float32 [784,encoders.rgb.width] and `xyz` float32 [784,encoders.xyz.width], the encoders' patch grids, and `condition` int64 [1],
+   * one of `instructions`; output `tokens` float32 [784,width]. For a missing modality the caller feeds `pseudo`.
+   */
+  fusion: z.strictObject({ file, width: z.int().min(8).max(4096), provenance }),
   /** Graph id of the instruction per condition. Named by what is present (numerics 7.2.3). */
   instructions: z.strictObject({
     complete: z.literal(0),
     'rgb-only': z.literal(1),
     'xyz-only': z.literal(2),
   }),
-  /** safetensors: `rgb` [784,width] and `xyz` [784,width], the features of the all-ones pseudo-input. */
+  /** safetensors: `rgb` [784,width] and `xyz` [784,width], the features of the all-ones pseudo-input: what stands in for a missing modality. */
   pseudo: file,
   /**
    * safetensors with known answers: `image` [1,3,224,224] -> `rgb_tokens` [1,784,width];
-   * `groups` + `centres` -> `xyz_tokens` [centres,width].
+   * `groups` + `centres` -> `xyz_tokens` [centres,width]; `rgb_tokens[0]` + `xyz_patches` [784,width] -> `fused` [3,784,fusion.width],
+   * entry c under instruction c, the missing modality replaced by `pseudo`.
    */
   golden: z.strictObject({ ...file.shape, maxAbsoluteError: z.number().positive() }),
   licence: text,

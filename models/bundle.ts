@@ -1,11 +1,15 @@
 /** Opens a bundle: every file is hash-checked before ONNX Runtime sees it, every graph is held against the manifest. */
 import { open } from 'node:fs/promises'
 import path from 'node:path'
-import { bundleManifestSchema, type BundleManifest } from './bundle-manifest.ts'
+import { BUNDLE_SCHEMA, bundleManifestSchema, type BundleManifest } from './bundle-manifest.ts'
 import { contentId, sha256Of } from './content-id.ts'
+import { DECIDABLE_CONDITIONS } from '../drivers/sample.ts'
 import { GRID_PATCHES, INPUT_SIZE } from './features.ts'
+import { fuseWith } from './fusion.ts'
 import { ModelError } from './model-error.ts'
+import { narrowed } from './narrow.ts'
 import { readSafetensors, type SafeTensor } from './safetensors.ts'
+import { schemaOf } from './schema-of.ts'
 import { openGraph, type Graph } from './session.ts'
 import * as z from 'zod'
 
@@ -22,7 +26,9 @@ export interface Bundle {
   readonly rgb: Graph
   /** `groups` [centres,neighbours,3] and `centres` [centres,3] -> `tokens` [centres,width]. */
   readonly xyz: Graph
-  /** Features of the all-ones pseudo-input, `784 * width` each: what will stand in for a missing modality in the trained fusion; unused before it. */
+  /** `rgb` [784,width], `xyz` [784,width] and `condition` int64 [1] -> `tokens` [784,fusion width]; fusion.ts feeds it. */
+  readonly fusion: Graph
+  /** Features of the all-ones pseudo-input, `784 * width` each: what the fusion is fed for a missing modality. They enter no bank. */
   readonly pseudo: { readonly rgb: Float32Array; readonly xyz: Float32Array }
   release(): Promise<void>
 }
@@ -30,34 +36,46 @@ export interface Bundle {
 /** @throws ModelError MODEL_UNREADABLE (absent, damaged, wrong hash) or MODEL_MISMATCH (names or shapes differ). */
 export async function openBundle(folder: string, options: { threads: number }): Promise<Bundle> {
   const manifest = await readManifest(folder)
-  const { encoders, input } = manifest
+  const { encoders, fusion: fused, input } = manifest
   const { centres, neighbours } = input.xyz
   const pseudo = await readTensors(folder, manifest.pseudo)
   const pseudoRgb = tensorOf(pseudo, 'rgb', [GRID_PATCHES, encoders.rgb.width], manifest.pseudo.name)
   const pseudoXyz = tensorOf(pseudo, 'xyz', [GRID_PATCHES, encoders.xyz.width], manifest.pseudo.name)
-  const rgb = await openChecked(folder, encoders.rgb.file, options.threads, {
-    inputs: { image: [1, 3, INPUT_SIZE, INPUT_SIZE] },
-    outputs: { tokens: [1, GRID_PATCHES, encoders.rgb.width] },
-  })
+  const opened: Graph[] = []
+  const openNext = async (file: { name: string; sha256: string }, expected: Signature): Promise<Graph> => {
+    const graph = await openChecked(folder, file, options.threads, expected)
+    opened.push(graph)
+    return graph
+  }
+  const release = async (): Promise<void> => {
+    for (const graph of opened.splice(0)) await graph.release()
+  }
   try {
-    const xyz = await openChecked(folder, encoders.xyz.file, options.threads, {
-      inputs: { groups: [centres, neighbours, 3], centres: [centres, 3] },
-      outputs: { tokens: [centres, encoders.xyz.width] },
-    })
     return {
       id: contentId(manifest),
       folder,
       manifest,
-      rgb,
-      xyz,
+      rgb: await openNext(encoders.rgb.file, {
+        inputs: { image: [1, 3, INPUT_SIZE, INPUT_SIZE] },
+        outputs: { tokens: [1, GRID_PATCHES, encoders.rgb.width] },
+      }),
+      xyz: await openNext(encoders.xyz.file, {
+        inputs: { groups: [centres, neighbours, 3], centres: [centres, 3] },
+        outputs: { tokens: [centres, encoders.xyz.width] },
+      }),
+      fusion: await openNext(fused.file, {
+        inputs: {
+          rgb: [GRID_PATCHES, encoders.rgb.width],
+          xyz: [GRID_PATCHES, encoders.xyz.width],
+          condition: [1],
+        },
+        outputs: { tokens: [GRID_PATCHES, fused.width] },
+      }),
       pseudo: { rgb: pseudoRgb, xyz: pseudoXyz },
-      release: async () => {
-        await rgb.release()
-        await xyz.release()
-      },
+      release,
     }
   } catch (error) {
-    await rgb.release()
+    await release()
     throw error
   }
 }
@@ -66,40 +84,61 @@ export async function openBundle(folder: string, options: { threads: number }): 
 export interface GoldenReport {
   readonly rgb: number
   readonly xyz: number
+  /** Over the three conditions. */
+  readonly fusion: number
   readonly tolerance: number
 }
 
 /**
- * Runs both graphs on the stored inputs: a runtime that miscompiles a graph is caught before it scores a part.
- * @throws ModelError MODEL_MISMATCH beyond the manifest's tolerance.
+ * Runs the graphs on the stored inputs: a runtime that miscompiles a graph is caught before it scores a part.
+ * @throws ModelError MODEL_MISMATCH beyond the manifest's tolerance, MODEL_FAILED or NOT_FINITE from the fusion.
  */
 export async function verifyGolden(bundle: Bundle): Promise<GoldenReport> {
-  const { golden, encoders, input } = bundle.manifest
+  const { golden, encoders, fusion, input } = bundle.manifest
   const { centres, neighbours } = input.xyz
   const tensors = await readTensors(bundle.folder, golden)
   const known = (name: string, dims: readonly number[]) => tensorOf(tensors, name, dims, golden.name)
   const float32 = (name: string, dims: readonly number[]) =>
     ({ type: 'float32', dims, data: known(name, dims) }) as const
+  const checked = (file: { name: string }, error: number): number => {
+    if (error <= golden.maxAbsoluteError) return error
+    throw new ModelError(
+      'MODEL_MISMATCH',
+      `${file.name} answers the golden vectors with an error of ${error}, ` +
+        `the manifest of '${bundle.manifest.name}' allows ${golden.maxAbsoluteError}`,
+    )
+  }
 
+  const rgbTokens = known('rgb_tokens', [1, GRID_PATCHES, encoders.rgb.width])
   const rgbAnswer = await bundle.rgb.run({ image: float32('image', [1, 3, INPUT_SIZE, INPUT_SIZE]) })
+  const rgb = checked(encoders.rgb.file, largestError(rgbAnswer['tokens']?.data, rgbTokens))
+
+  const xyzTokens = known('xyz_tokens', [centres, encoders.xyz.width])
   const xyzAnswer = await bundle.xyz.run({
     groups: float32('groups', [centres, neighbours, 3]),
     centres: float32('centres', [centres, 3]),
   })
-  const report: GoldenReport = {
-    rgb: largestError(rgbAnswer['tokens']?.data, known('rgb_tokens', [1, GRID_PATCHES, encoders.rgb.width])),
-    xyz: largestError(xyzAnswer['tokens']?.data, known('xyz_tokens', [centres, encoders.xyz.width])),
-    tolerance: golden.maxAbsoluteError,
+  const xyz = checked(encoders.xyz.file, largestError(xyzAnswer['tokens']?.data, xyzTokens))
+
+  const fused = known('fused', [DECIDABLE_CONDITIONS.length, GRID_PATCHES, fusion.width])
+  const size = GRID_PATCHES * fusion.width
+  const xyzPatches = known('xyz_patches', [GRID_PATCHES, encoders.xyz.width])
+  const part = {
+    condition: 'complete',
+    rgb: { width: encoders.rgb.width, values: rgbTokens },
+    xyz: { width: encoders.xyz.width, values: xyzPatches },
+    foregroundPatches: new Uint8Array(GRID_PATCHES).fill(1),
+  } as const
+  // By the way that inspecting takes, so that feeding the pseudo features is checked too.
+  const fuse = fuseWith(bundle)
+  let worst = 0
+  for (const condition of DECIDABLE_CONDITIONS) {
+    const { values } = await fuse(narrowed(part, condition))
+    const entry = bundle.manifest.instructions[condition]
+    const error = largestError(values, fused.subarray(entry * size, (entry + 1) * size))
+    worst = Math.max(worst, checked(fusion.file, error))
   }
-  for (const encoder of ['rgb', 'xyz'] as const) {
-    if (report[encoder] <= report.tolerance) continue
-    throw new ModelError(
-      'MODEL_MISMATCH',
-      `${encoders[encoder].file.name} answers the golden vectors with an error of ${report[encoder]}, ` +
-        `the manifest of '${bundle.manifest.name}' allows ${report.tolerance}`,
-    )
-  }
-  return report
+  return { rgb, xyz, fusion: worst, tolerance: golden.maxAbsoluteError }
 }
 
 async function readManifest(folder: string): Promise<BundleManifest> {
@@ -112,10 +151,12 @@ async function readManifest(folder: string): Promise<BundleManifest> {
   }
   const parsed = bundleManifestSchema.safeParse(json)
   if (!parsed.success) {
-    throw new ModelError(
-      'MODEL_UNREADABLE',
-      `${path.join(folder, 'manifest.json')} is not a radar-edge/bundle@1 manifest:\n${z.prettifyError(parsed.error)}`,
-    )
+    const found = schemaOf(json)
+    const problem =
+      found === BUNDLE_SCHEMA
+        ? `is not a ${BUNDLE_SCHEMA} manifest:\n${z.prettifyError(parsed.error)}`
+        : `is of schema '${found}', expected ${BUNDLE_SCHEMA}: use a bundle that was made for this version`
+    throw new ModelError('MODEL_UNREADABLE', `${path.join(folder, 'manifest.json')} ${problem}`)
   }
   return parsed.data
 }

@@ -1,80 +1,69 @@
 /** Decision heads from good parts that the banks have not stored: what is normal in each condition, and how normal. */
 import type { DecidableCondition } from '../drivers/sample.ts'
 import { binomialInterval } from './binomial-interval.ts'
-import { BANKS_OF, mixedMap, scoreOf, votersOf, type Comparison } from './comparison.ts'
-import type { BankName, Features } from './features.ts'
-import { fitMahalanobis, mahalanobis, type MahalanobisHead } from './mahalanobis.ts'
-import type { Search } from './nearest.ts'
+import { BANKS_OF, mixedMap, type Finding } from './comparison.ts'
+import type { BankName } from './features.ts'
+import { fitMahalanobis, mahalanobis, type MahalanobisHead, type MahalanobisMode } from './mahalanobis.ts'
 import { distanceAt, fitNormality, normalityOf } from './normality.ts'
 import { fitOneClass, robustScale } from './one-class.ts'
 import { seededRandom } from './random.ts'
 import type { CalibrationSource, DecisionHead } from './repository-manifest.ts'
 
-/** A good part beside banks that do not hold it. */
-export interface CalibrationPart {
-  readonly features: Features
-  readonly comparisons: Readonly<Record<BankName, Comparison>>
-}
+/** A good part beside banks that do not hold it: what each bank of the condition says of it, in the order of BANKS_OF. */
+export type CalibrationPart = readonly Finding[]
 
 /**
- * Deviations that a bank may exceed the mean by before it adds to the distance of a complete part. Every bank that votes
- * costs false alarms of its own, and nothing in good parts tells whether a product's defects show in 3D at all. Chosen as the
- * least (in steps of 0.5) with which a 3D that is nothing but noise costs no more than 0.01 of image AUROC in 95 % of 12
- * synthetic products x 40 draws (radar-lite 0.1.0, 60 parts taught, 20 to calibrate; RGB alone 0.937):
+ * Deviations that a bank may exceed the mean by before it adds to the distance. Every bank that votes costs false alarms of its own, and
+ * nothing in good parts tells whether a product's defects show in 3D at all. So the fused bank, and the 3D of a complete part, must be
+ * plainly odd to be heard; what a condition rests on, the bank of its one sensor, is heard at once. Chosen as the least (in steps of 0.5)
+ * with which a 3D that is nothing but noise costs no more than 0.01 of image AUROC in 95 % of 12 synthetic products x 40 draws
+ * (radar-lite 0.1.0, whose fused feature was both others side by side; 60 parts taught, 20 to calibrate; RGB alone 0.937):
  *     allowance   real 3D   noise: 5th percentile of the cost
  *     1           0.971     0.027
  *     2           0.969     0.013
  *     2.5         0.969     0.006
  *     3           0.968     0.003
- * The fused bank does not count twice, thanks to the covariance; the two-sided distance lost 0.037 and median/MAD scales
- * changed nothing in an earlier trial with other encoders.
+ * A bank does not count twice, thanks to the covariance; the two-sided distance lost 0.037 and median/MAD scales changed nothing in an
+ * earlier trial with other encoders.
  */
-const ALLOWANCES = { rgb: 0, xyz: 2.5, fused: 2.5 } as const satisfies Record<BankName, number>
+export const ALLOWANCES = {
+  complete: { rgb: 0, xyz: 2.5, fused: 2.5 },
+  'rgb-only': { rgb: 0, fused: 2.5 },
+  'xyz-only': { xyz: 0, fused: 2.5 },
+} as const satisfies Record<DecidableCondition, Partial<Record<BankName, number>>>
 
 /** Patches that train a one-class machine of at most 3 weights; more say the same. */
 const ONE_CLASS_ROWS = 6000
 
 /** @param parts at least two: each is judged by the others. */
-export async function calibrate(
+export function calibrate(
   parts: readonly CalibrationPart[],
   options: {
-    condition: DecidableCondition
-    foregroundPrior: Uint8Array
-    source: CalibrationSource
-    falseRejectRate: number
-    seed: number
-    search: Search
+    readonly condition: DecidableCondition
+    readonly source: CalibrationSource
+    readonly falseRejectRate: number
+    readonly seed: number
+    /** Default one-sided. */
+    readonly mode?: MahalanobisMode
   },
-): Promise<DecisionHead> {
-  const { condition, falseRejectRate, search } = options
-  const banks = BANKS_OF[condition]
-  const seen = parts.map(({ features, comparisons }) => ({
-    voters: banks.map((name) => votersOf(name, features, options.foregroundPrior)),
-    comparisons: banks.map((name) => comparisons[name]),
-  }))
-  const scores: number[][] = []
-  for (const { comparisons, voters } of seen) {
-    const row: number[] = []
-    for (const [i, comparison] of comparisons.entries())
-      row.push(await scoreOf(comparison, voters[i]!, search))
-    scores.push(row)
-  }
-  const allowances = banks.length === 1 ? [0] : banks.map((name) => ALLOWANCES[name])
-  const fit = (rows: readonly number[][]): MahalanobisHead => fitMahalanobis(rows, { allowances })
+): DecisionHead {
+  const { condition, falseRejectRate, mode = 'one-sided' } = options
+  const scores = parts.map((findings) => findings.map(({ score }) => score))
+  // Two-sided is the textbook's distance from the mean: an origin beyond it would call the mean odd.
+  const allowed: Partial<Record<BankName, number>> = mode === 'two-sided' ? {} : ALLOWANCES[condition]
+  const allowances = BANKS_OF[condition].map((name) => allowed[name] ?? 0)
+  const fit = (rows: readonly number[][]): MahalanobisHead => fitMahalanobis(rows, { mode, allowances })
   // Each distance is measured by a head that was fitted without the part: its own would call it too normal.
   const distances = scores.map((row, i) => mahalanobis(fit(without(scores, i)), row))
   const rejected = distances.filter((distance, i) => {
     return normalityOf(fitNormality(without(distances, i)), distance) < falseRejectRate
   }).length
-  const weights = mapWeights(seen, options.seed)
-  const hottest = seen.map(({ comparisons, voters }) =>
-    mixedMap(comparisons, { weights, threshold: 1 }, voters).reduce(
-      (peak, value) => Math.max(peak, value),
-      0,
-    ),
+  const weights = mapWeights(parts, options.seed)
+  const hottest = parts.map((findings) =>
+    mixedMap(findings, { weights, threshold: 1 }).reduce((peak, value) => Math.max(peak, value), 0),
   )
   return {
-    banks: [...banks],
+    banks: [...BANKS_OF[condition]],
     mahalanobis: fit(scores),
     normality: fitNormality(distances),
     // A map that is zero everywhere has no scale of its own.
@@ -92,19 +81,16 @@ export async function calibrate(
 }
 
 /** Per bank: what a patch distance of this bank counts in the mixed map. */
-function mapWeights(
-  parts: readonly { voters: readonly Uint8Array[]; comparisons: readonly Comparison[] }[],
-  seed: number,
-): number[] {
-  const patches = parts.flatMap(({ voters, comparisons }) =>
-    Array.from(voters[0]!.keys())
-      .filter((patch) => voters.every((votes) => votes[patch] === 1))
-      .map((patch) => comparisons.map(({ neighbours }) => neighbours.distances[patch]!)),
+function mapWeights(parts: readonly CalibrationPart[], seed: number): number[] {
+  const patches = parts.flatMap((findings) =>
+    Array.from(findings[0]!.voters.keys())
+      .filter((patch) => findings.every(({ voters }) => voters[patch] === 1))
+      .map((patch) => findings.map(({ distances }) => distances[patch]!)),
   )
   const random = seededRandom(seed)
   const share = ONE_CLASS_ROWS / patches.length
   const drawn = patches.filter(() => random() < share)
-  const rows = drawn.length > 0 ? drawn : [parts[0]!.comparisons.map(() => 0)]
+  const rows = drawn.length > 0 ? drawn : [parts[0]!.map(() => 0)]
   const scales = rows[0]!.map((_, bank) => robustScale(rows.map((row) => row[bank]!)))
   const scaled = Float64Array.from(rows.flatMap((row) => row.map((value, bank) => value / scales[bank]!)))
   return fitOneClass(scaled, scales.length, seed).map((weight, bank) => weight / scales[bank]!)

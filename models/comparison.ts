@@ -3,19 +3,33 @@ import type { DecidableCondition } from '../drivers/sample.ts'
 import { anomalyMap } from './anomaly-map.ts'
 import type { Bank } from './bank.ts'
 import { normalised, type FeatureScale } from './feature-scale.ts'
-import { GRID_COLUMNS, GRID_PATCHES, GRID_ROWS, type BankName, type Features } from './features.ts'
-import { fuse, type PatchRows } from './fusion.ts'
+import {
+  bankKey,
+  GRID_COLUMNS,
+  GRID_PATCHES,
+  GRID_ROWS,
+  type BankKey,
+  type BankName,
+  type Features,
+} from './features.ts'
+import type { Fuse, PatchRows } from './fusion.ts'
 import { ModelError } from './model-error.ts'
 import type { Neighbours, Search } from './nearest.ts'
 import type { DecisionHead } from './repository-manifest.ts'
 import { imageScore } from './score.ts'
 
-/** The banks that say something of a condition. Fused features exist for complete samples only (fusion.ts). */
+/** The banks that say something of a condition, in the order of a head's scores. */
 export const BANKS_OF = {
   complete: ['rgb', 'xyz', 'fused'],
-  'rgb-only': ['rgb'],
-  'xyz-only': ['xyz'],
+  'rgb-only': ['rgb', 'fused'],
+  'xyz-only': ['xyz', 'fused'],
 } as const satisfies Record<DecidableCondition, readonly BankName[]>
+
+/** What a part is compared with the good ones by. */
+export interface Comparer {
+  readonly search: Search
+  readonly fuse: Fuse
+}
 
 export interface Comparison {
   readonly rows: PatchRows
@@ -24,21 +38,60 @@ export interface Comparison {
   readonly neighbours: Neighbours
 }
 
-/** A part's patches as the bank holds them. @throws ModelError `MODEL_MISMATCH` when a modality of the bank is absent. */
-export function patchRows(
+/** What one bank says of a part. */
+export interface Finding {
+  readonly score: number
+  /** Of each patch to the bank: 784. */
+  readonly distances: Float32Array
+  /** The patches that voted: 784. */
+  readonly voters: Uint8Array
+}
+
+/** What of a repository a part is compared with. */
+export interface Taught {
+  bankOf(key: BankKey): Bank
+  readonly scales: Readonly<Record<BankKey, FeatureScale>>
+  /** See Repository. */
+  readonly foregroundPrior: Uint8Array
+}
+
+/** @throws ModelError `NOT_FINITE` for a NaN or an infinity anywhere, `MODEL_MISMATCH` for features of another shape. */
+export async function findingOf(
   features: Features,
   name: BankName,
-  scales: Readonly<Record<'rgb' | 'xyz', FeatureScale>>,
-): PatchRows {
-  if (name === 'fused') return fuse(patchRows(features, 'rgb', scales), patchRows(features, 'xyz', scales))
-  const tokens = features[name]
+  { bankOf, scales, foregroundPrior, search, fuse }: Taught & Comparer,
+): Promise<Finding> {
+  const rows = await patchRows(features, name, scales, fuse)
+  const comparison = await compare(rows, bankOf(bankKey(name, features.condition)), search)
+  const voters = votersOf(name, features, foregroundPrior)
+  return {
+    score: await scoreOf(comparison, voters, search),
+    distances: comparison.neighbours.distances,
+    voters,
+  }
+}
+
+/**
+ * A part's patches as the bank of its condition holds them.
+ * @throws ModelError `MODEL_MISMATCH` when a modality of the bank is absent, and whatever fusing throws.
+ */
+export async function patchRows(
+  features: Features,
+  name: BankName,
+  scales: Taught['scales'],
+  fuse: Fuse,
+): Promise<PatchRows> {
+  const tokens = name === 'fused' ? await fuse(features) : features[name]
   if (tokens?.values.length !== GRID_PATCHES * (tokens?.width ?? 0)) {
     throw new ModelError(
       'MODEL_MISMATCH',
       `a ${features.condition} part came without ${GRID_PATCHES} ${name} patches`,
     )
   }
-  return { width: tokens.width, values: normalised(tokens.values, scales[name]) }
+  return {
+    width: tokens.width,
+    values: normalised(tokens.values, scales[bankKey(name, features.condition)]),
+  }
 }
 
 /** @throws ModelError `NOT_FINITE` when a distance is not: a NaN must not lose every comparison and look normal. */
@@ -61,28 +114,26 @@ export function scoreOf(comparison: Comparison, voters: Uint8Array, search: Sear
  * The patches that vote in a bank. What the 3D sensor sees of a part tells it from the table, but only for the 3D: a part that
  * has lost its returns (gloss, shadow, a piece broken off) must still be looked at in colour. So in the rgb bank the patches
  * vote in which taught parts have lain, with 3D or without; the banks hold background from inside them. On the twelve synthetic
- * products that costs 0.004 of image AUROC in `complete` (0.973 to 0.969) and nothing in `rgb-only`.
+ * products that costs 0.004 of image AUROC in `complete` (0.973 to 0.969) and nothing in `rgb-only`. The fused bank of a part
+ * without 3D has nothing else to go by.
  */
 export function votersOf(bank: BankName, features: Features, foregroundPrior: Uint8Array): Uint8Array {
-  return bank === 'rgb' ? foregroundPrior : features.foregroundPatches
+  const isInColour = bank === 'rgb' || (bank === 'fused' && features.condition === 'rgb-only')
+  return isInColour ? foregroundPrior : features.foregroundPatches
 }
 
-/**
- * The banks' patch distances mixed with the head's weights: 224 x 224, 1.0 = the map threshold.
- * @param voters of each comparison.
- */
+/** The banks' patch distances mixed with the head's weights: 224 x 224, 1.0 = the map threshold. */
 export function mixedMap(
-  comparisons: readonly Comparison[],
+  findings: readonly Pick<Finding, 'distances' | 'voters'>[],
   { weights, threshold }: DecisionHead['map'],
-  voters: readonly Uint8Array[],
 ): Float32Array {
   const patches = new Float64Array(GRID_PATCHES)
-  for (const [i, { neighbours }] of comparisons.entries()) {
+  for (const [i, { distances, voters }] of findings.entries()) {
     const factor = weights[i]! / threshold
     // One patch beyond the voters, so that smoothing does not darken the part's own edge.
-    const shown = voters[i]!.includes(1) ? widened(voters[i]!) : new Uint8Array(GRID_PATCHES).fill(1)
+    const shown = voters.includes(1) ? widened(voters) : new Uint8Array(GRID_PATCHES).fill(1)
     for (let patch = 0; patch < GRID_PATCHES; patch++) {
-      if (shown[patch] === 1) patches[patch]! += factor * neighbours.distances[patch]!
+      if (shown[patch] === 1) patches[patch]! += factor * distances[patch]!
     }
   }
   // Interpolation and blur are linear: mixing before them is mixing after them, at a third of the cost.

@@ -50,4 +50,16 @@ export interface Features {
   readonly foregroundPatches: Uint8Array
 }
 
+/** What a verdict tells scores of. */
 export type BankName = 'rgb' | 'xyz' | 'fused'
+
+/**
+ * The matrices that a repository holds. The paper tags the rows of R_fused with their condition and asks only those of the part's own
+ * (numerics 5.5): that is one matrix per condition. A fused feature of one instruction says nothing of one of another.
+ */
+export const BANK_KEYS = ['rgb', 'xyz', 'fused-complete', 'fused-rgb-only', 'fused-xyz-only'] as const
+export type BankKey = (typeof BANK_KEYS)[number]
+
+export function bankKey(name: BankName, condition: DecidableCondition): BankKey {
+  return name === 'fused' ? `fused-${condition}` : name
+}

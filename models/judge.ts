@@ -1,10 +1,9 @@
 /** Features -> scores -> distance -> normality and map: what the model says of one part. */
 import type { DecidableCondition } from '../drivers/sample.ts'
-import { BANKS_OF, compare, mixedMap, patchRows, scoreOf, votersOf, type Comparison } from './comparison.ts'
-import type { BankName, Features } from './features.ts'
+import { BANKS_OF, findingOf, mixedMap, type Comparer, type Finding } from './comparison.ts'
+import type { BankKey, BankName, Features } from './features.ts'
 import { mahalanobis } from './mahalanobis.ts'
 import { ModelError } from './model-error.ts'
-import type { Search } from './nearest.ts'
 import { normalityOf } from './normality.ts'
 import type { Repository } from './repository.ts'
 
@@ -22,25 +21,27 @@ export interface Judgement {
 }
 
 /** @throws ModelError `NOT_FINITE` for a NaN or an infinity anywhere, `MODEL_MISMATCH` for features of another shape. */
-export async function judge(features: Features, repository: Repository, search: Search): Promise<Judgement> {
+export async function judge(
+  features: Features,
+  repository: Repository,
+  comparer: Comparer,
+): Promise<Judgement> {
   const { condition } = features
   const { manifest, banks, foregroundPrior } = repository
+  const taught = { bankOf: (key: BankKey) => banks[key], scales: manifest.scales, foregroundPrior }
   const head = manifest.heads[condition]
-  const voters: Uint8Array[] = []
-  const comparisons: Comparison[] = []
+  const findings: Finding[] = []
   const bankScores: Partial<Record<BankName, number>> = {}
   for (const name of BANKS_OF[condition]) {
-    const comparison = await compare(patchRows(features, name, manifest.scales), banks[name], search)
-    const votes = votersOf(name, features, foregroundPrior)
-    comparisons.push(comparison)
-    voters.push(votes)
-    bankScores[name] = await scoreOf(comparison, votes, search)
+    const finding = await findingOf(features, name, { ...taught, ...comparer })
+    findings.push(finding)
+    bankScores[name] = finding.score
   }
   const distance = mahalanobis(
     head.mahalanobis,
-    BANKS_OF[condition].map((name) => bankScores[name] ?? NaN),
+    findings.map(({ score }) => score),
   )
-  const map = mixedMap(comparisons, head.map, voters)
+  const map = mixedMap(findings, head.map)
   if (!Number.isFinite(distance) || !map.every(Number.isFinite)) {
     throw new ModelError('NOT_FINITE', `the distance or the map of a ${condition} part is not finite`)
   }

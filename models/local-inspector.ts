@@ -2,6 +2,7 @@
 import type { Sample } from '../drivers/sample.ts'
 import { openBundle, verifyGolden, type Bundle } from './bundle.ts'
 import { extractFeatures } from './extract.ts'
+import { fuseTimed, fuseWith } from './fusion.ts'
 import type { HostedInspector, InspectorDescription, InspectorOptions } from './host-protocol.ts'
 import type { Inspection, Undecided, UndecidedReason } from './inspection.ts'
 import { judge } from './judge.ts'
@@ -87,7 +88,8 @@ export class LocalInspector implements HostedInspector {
       }
       const { input, features, step } = extracted
       clock.enter('judge')
-      const judged = await judge(features, repository, search)
+      const fuse = fuseTimed(fuseWith(bundle), clock, 'judge')
+      const judged = await judge(features, repository, { search, fuse })
       const inspection: Inspection = {
         kind: 'decided',
         ...judged,

@@ -1,5 +1,6 @@
 /** The one schema of a repository's manifest.json: written by teach.ts, read by repository.ts. */
 import * as z from 'zod'
+import { BANK_KEYS } from './features.ts'
 import { mahalanobisSchema } from './mahalanobis.ts'
 import { normalitySchema } from './normality.ts'
 
@@ -43,8 +44,10 @@ export const decisionHeadSchema = z.strictObject({
 export type DecisionHead = z.infer<typeof decisionHeadSchema>
 export type CalibrationSource = DecisionHead['calibration']['source']
 
+export const REPOSITORY_SCHEMA = 'radar-edge/repository@2'
+
 export const repositoryManifestSchema = z.strictObject({
-  schema: z.literal('radar-edge/repository@1'),
+  schema: z.literal(REPOSITORY_SCHEMA),
   product: text,
   /** Features of another bundle, masking or normalisation are not comparable. */
   bundle: z.strictObject({
@@ -56,8 +59,10 @@ export const repositoryManifestSchema = z.strictObject({
   units: z.literal('metres'),
   grid: z.strictObject({ rows: z.literal(28), columns: z.literal(28) }),
   tensors: z.strictObject({ name: z.literal('banks.safetensors'), sha256 }),
-  banks: z.strictObject({ rgb: bank, xyz: bank, fused: bank }),
-  scales: z.strictObject({ rgb: scale, xyz: scale }),
+  /** Each a tensor of its key's name. */
+  banks: z.record(z.enum(BANK_KEYS), bank),
+  /** Of the rows before they entered the bank, and of every part that is compared with it. */
+  scales: z.record(z.enum(BANK_KEYS), scale),
   byteBudget: z.int().positive(),
   seed: z.int(),
   /** The promise: the share of good parts that may fail, in every condition. */

@@ -1,5 +1,5 @@
 /**
- * A repository is what a product's good parts look like: three banks and a decision head per condition. Immutable, named
+ * A repository is what a product's good parts look like: banks of patch features and a decision head per condition. Immutable, named
  * by what it holds. On disk it is a folder with banks.safetensors and manifest.json; every byte is checked when read.
  */
 import { readFile } from 'node:fs/promises'
@@ -8,15 +8,20 @@ import * as z from 'zod'
 import { makeBank, type Bank } from './bank.ts'
 import { contentId, sha256Of } from './content-id.ts'
 import { writeFolder, type FileSystem } from './durable-folder.ts'
-import { GRID_PATCHES, type BankName } from './features.ts'
-import { repositoryManifestSchema, type RepositoryManifest } from './repository-manifest.ts'
+import { BANK_KEYS, GRID_PATCHES, type BankKey } from './features.ts'
+import {
+  REPOSITORY_SCHEMA,
+  repositoryManifestSchema,
+  type RepositoryManifest,
+} from './repository-manifest.ts'
 import { readSafetensors, writeSafetensors, type SafeTensor } from './safetensors.ts'
+import { schemaOf } from './schema-of.ts'
 
 export interface Repository {
   /** Content hash of the manifest, which names the hash of the banks. */
   readonly id: string
   readonly manifest: RepositoryManifest
-  readonly banks: Readonly<Record<BankName, Bank>>
+  readonly banks: Readonly<Record<BankKey, Bank>>
   /** 1 where any taught part had foreground, widened by one patch: 784. It stands in for the foreground without 3D. */
   readonly foregroundPrior: Uint8Array
 }
@@ -24,7 +29,7 @@ export interface Repository {
 export type RepositoryErrorCode =
   /** A file is absent, damaged, tampered with, or not what the schema says. */
   | 'REPOSITORY_UNREADABLE'
-  /** Whole, but for another bundle. */
+  /** Whole, but for another bundle, or taught by another version of this program. */
   | 'REPOSITORY_MISMATCH'
   /** These parts make no repository. */
   | 'REPOSITORY_REFUSED'
@@ -39,7 +44,6 @@ export class RepositoryError extends Error {
   }
 }
 
-const BANK_NAMES = ['rgb', 'xyz', 'fused'] as const satisfies readonly BankName[]
 const fileSchema = z.strictObject({ id: z.string(), ...repositoryManifestSchema.shape })
 
 /** Names the contents; the tensors' hash is filled in here. */
@@ -104,6 +108,13 @@ async function readManifest(folder: string): Promise<{ id: string; manifest: Rep
     .catch((cause: unknown) => {
       throw unreadable(`${file} cannot be read as JSON`, cause)
     })
+  const schema = schemaOf(json)
+  if (schema !== REPOSITORY_SCHEMA && /^radar-edge\/repository@\d+$/.test(schema)) {
+    throw new RepositoryError(
+      'REPOSITORY_MISMATCH',
+      `${file} is of schema '${schema}', this version needs ${REPOSITORY_SCHEMA}: teach again`,
+    )
+  }
   const parsed = fileSchema.safeParse(json)
   if (!parsed.success) throw unreadable(`${file} is no repository manifest: ${z.prettifyError(parsed.error)}`)
   const { id, ...manifest } = parsed.data
@@ -114,7 +125,7 @@ async function readManifest(folder: string): Promise<{ id: string; manifest: Rep
 
 function encodeTensors(banks: Repository['banks'], foregroundPrior: Uint8Array): Uint8Array {
   const tensors = new Map<string, SafeTensor>()
-  for (const name of BANK_NAMES) {
+  for (const name of BANK_KEYS) {
     const { rows, width, values } = banks[name]
     tensors.set(name, { dtype: 'F32', shape: [rows, width], data: values })
   }
@@ -123,7 +134,7 @@ function encodeTensors(banks: Repository['banks'], foregroundPrior: Uint8Array):
 }
 
 function decodeTensors(tensors: ReadonlyMap<string, SafeTensor>, manifest: RepositoryManifest) {
-  const bankOf = (name: BankName): Bank => {
+  const bankOf = (name: BankKey): Bank => {
     const tensor = tensors.get(name)
     const { rows, width } = manifest.banks[name]
     if (tensor?.dtype !== 'F32' || tensor.shape.join() !== `${rows},${width}`) {
@@ -136,7 +147,13 @@ function decodeTensors(tensors: ReadonlyMap<string, SafeTensor>, manifest: Repos
     throw unreadable(`'foreground_prior' is not U8 [${GRID_PATCHES}]`)
   }
   return {
-    banks: { rgb: bankOf('rgb'), xyz: bankOf('xyz'), fused: bankOf('fused') },
+    banks: {
+      rgb: bankOf('rgb'),
+      xyz: bankOf('xyz'),
+      'fused-complete': bankOf('fused-complete'),
+      'fused-rgb-only': bankOf('fused-rgb-only'),
+      'fused-xyz-only': bankOf('fused-xyz-only'),
+    },
     foregroundPrior: prior.data,
   }
 }

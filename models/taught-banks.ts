@@ -1,21 +1,23 @@
-/** The three banks of a repository, chosen from the patches of good parts under one byte budget. */
+/** The banks of a repository, chosen from the patches of good parts under one byte budget. */
+import { DECIDABLE_CONDITIONS, type DecidableCondition } from '../drivers/sample.ts'
 import { makeBank, type Bank } from './bank.ts'
-import { patchRows, widened } from './comparison.ts'
+import { widened } from './comparison.ts'
 import { coresetWithout, selectCoreset } from './coreset.ts'
-import { scaleOf, type FeatureScale } from './feature-scale.ts'
-import { GRID_PATCHES, type BankName, type Features } from './features.ts'
-import type { PatchRows } from './fusion.ts'
+import { normalised, scaleOf, type FeatureScale } from './feature-scale.ts'
+import { BANK_KEYS, GRID_PATCHES, type BankKey, type Features } from './features.ts'
+import type { Fuse, PatchRows } from './fusion.ts'
 import { ModelError } from './model-error.ts'
+import { canNarrow, narrowed } from './narrow.ts'
 import { seededRandom, type Random } from './random.ts'
 import type { RepositoryManifest } from './repository-manifest.ts'
 import { RepositoryError } from './repository.ts'
 
 export interface TaughtBanks {
-  readonly banks: Readonly<Record<BankName, Bank>>
+  readonly banks: Readonly<Record<BankKey, Bank>>
   /** The bank as it would be had one part (by index) not been there. */
-  readonly without: Readonly<Record<BankName, (part: number) => Bank>>
+  readonly without: Readonly<Record<BankKey, (part: number) => Bank>>
   readonly descriptions: RepositoryManifest['banks']
-  readonly scales: Readonly<Record<'rgb' | 'xyz', FeatureScale>>
+  readonly scales: Readonly<Record<BankKey, FeatureScale>>
   /** See Repository. */
   readonly foregroundPrior: Uint8Array
 }
@@ -33,9 +35,10 @@ const PROJECTED_WIDTH = 32
 const FEWEST_ROWS = 64
 
 export interface BankOptions {
-  /** For the three banks together, as float32. */
+  /** For the five banks together, as float32. */
   readonly byteBudget: number
   readonly seed: number
+  readonly fuse: Fuse
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TeachProgress) => void
 }
@@ -46,67 +49,118 @@ export interface TeachProgress {
   readonly total: number
 }
 
-/** @param parts complete, at least one. @throws ModelError `MODEL_MISMATCH`, RepositoryError `REPOSITORY_REFUSED`. */
+/** What a part must have been captured with to give rows to a bank. */
+const NEEDED = {
+  rgb: 'rgb-only',
+  xyz: 'xyz-only',
+  'fused-complete': 'complete',
+  'fused-rgb-only': 'rgb-only',
+  'fused-xyz-only': 'xyz-only',
+} as const satisfies Record<BankKey, DecidableCondition>
+
+/**
+ * A part gives rows to every bank that it has the modalities of. Pseudo features stand in for a missing one inside the fusion only: in a
+ * bank of their own they would be at distance zero from every part that lacks it (numerics 5.5).
+ * @param parts at least one of them complete.
+ * @throws ModelError `MODEL_MISMATCH`, RepositoryError `REPOSITORY_REFUSED`, and whatever fusing throws.
+ */
 export async function buildBanks(parts: readonly Features[], options: BankOptions): Promise<TaughtBanks> {
+  const complete = parts.find(({ condition }) => condition === 'complete')
+  if (complete === undefined) {
+    throw new RepositoryError(
+      'REPOSITORY_REFUSED',
+      `none of ${parts.length} parts has both modalities: fusing is learned from both`,
+    )
+  }
+  const rows = rowsWithin(options.byteBudget, complete, (await options.fuse(complete)).width)
+  // Without 3D every patch counts as foreground: such a part does not tell where it lies.
+  const located = parts.filter(({ condition }) => condition !== 'rgb-only')
   const foregroundPrior = widened(
     Uint8Array.from({ length: GRID_PATCHES }, (_, patch) =>
-      parts.some((part) => part.foregroundPatches[patch] === 1) ? 1 : 0,
+      located.some((part) => part.foregroundPatches[patch] === 1) ? 1 : 0,
     ),
   )
   const random = seededRandom(options.seed)
-  const chosen = parts.map((part) => candidatePatches(part.foregroundPatches, foregroundPrior, random))
-  const scales = {
-    rgb: scaleOfCandidates(parts, chosen, 'rgb'),
-    xyz: scaleOfCandidates(parts, chosen, 'xyz'),
+  const chosen = parts.map(({ condition, foregroundPatches }) =>
+    condition === 'rgb-only'
+      ? candidatePatches(foregroundPrior, foregroundPrior, random)
+      : candidatePatches(foregroundPatches, foregroundPrior, random),
+  )
+  const built = new Map<BankKey, BuiltBank>()
+  for (const key of BANK_KEYS) {
+    built.set(
+      key,
+      await buildBank(key, await gather(parts, chosen, { key, ...options }), { rows, ...options }),
+    )
   }
-  const build = async (name: BankName, rows: number) => {
-    const candidates = gather(parts, chosen, (part) => patchRows(part, name, scales))
-    const { width } = candidates
-    const coreset = await selectCoreset(candidates.values, {
-      width,
-      count: rows,
-      projectedWidth: PROJECTED_WIDTH,
-      seed: options.seed,
-      ...(options.signal && { signal: options.signal }),
-      onProgress: (done, total) => options.onProgress?.({ phase: `choosing ${name} patches`, done, total }),
-    })
-    const bankOf = (selected: Int32Array): Bank => {
-      const values = new Float32Array(selected.length * width)
-      for (const [row, candidate] of selected.entries()) {
-        values.set(candidates.values.subarray(candidate * width, (candidate + 1) * width), row * width)
-      }
-      return makeBank(width, values)
-    }
-    const { selected, coveringRadius } = coreset
+  const each = <T>(pick: (bank: BuiltBank) => T): Record<BankKey, T> => {
+    const of = (key: BankKey): T => pick(built.get(key)!)
     return {
-      bank: bankOf(selected),
-      without: (part: number) =>
-        bankOf(
-          coresetWithout(
-            coreset,
-            Uint8Array.from(candidates.rowParts, (of) => (of === part ? 1 : 0)),
-          ),
-        ),
-      description: { rows: selected.length, width, candidates: candidates.rowParts.length, coveringRadius },
+      rgb: of('rgb'),
+      xyz: of('xyz'),
+      'fused-complete': of('fused-complete'),
+      'fused-rgb-only': of('fused-rgb-only'),
+      'fused-xyz-only': of('fused-xyz-only'),
     }
   }
-  const rows = rowsWithin(options.byteBudget, patchRows(parts[0]!, 'fused', scales).width)
-  const rgb = await build('rgb', rows)
-  const xyz = await build('xyz', rows)
-  const fused = await build('fused', rows)
   return {
-    banks: { rgb: rgb.bank, xyz: xyz.bank, fused: fused.bank },
-    without: { rgb: rgb.without, xyz: xyz.without, fused: fused.without },
-    descriptions: { rgb: rgb.description, xyz: xyz.description, fused: fused.description },
-    scales,
+    banks: each(({ bank }) => bank),
+    without: each(({ without }) => without),
+    descriptions: each(({ description }) => description),
+    scales: each(({ scale }) => scale),
     foregroundPrior,
   }
 }
 
+interface BuiltBank {
+  readonly bank: Bank
+  without(part: number): Bank
+  readonly description: RepositoryManifest['banks'][BankKey]
+  readonly scale: FeatureScale
+}
+
+async function buildBank(
+  key: BankKey,
+  raw: Candidates,
+  { rows, seed, signal, onProgress }: BankOptions & { readonly rows: number },
+): Promise<BuiltBank> {
+  const { width, rowParts } = raw
+  const scale = scaleOf(raw.values)
+  const values = normalised(raw.values, scale)
+  const coreset = await selectCoreset(values, {
+    width,
+    count: rows,
+    projectedWidth: PROJECTED_WIDTH,
+    seed,
+    ...(signal && { signal }),
+    onProgress: (done, total) => onProgress?.({ phase: `choosing ${key} patches`, done, total }),
+  })
+  const bankOf = (selected: Int32Array): Bank => {
+    const kept = new Float32Array(selected.length * width)
+    for (const [row, candidate] of selected.entries()) {
+      kept.set(values.subarray(candidate * width, (candidate + 1) * width), row * width)
+    }
+    return makeBank(width, kept)
+  }
+  const { selected, coveringRadius } = coreset
+  return {
+    bank: bankOf(selected),
+    without: (part) =>
+      bankOf(
+        coresetWithout(
+          coreset,
+          Uint8Array.from(rowParts, (of) => (of === part ? 1 : 0)),
+        ),
+      ),
+    description: { rows: selected.length, width, candidates: rowParts.length, coveringRadius },
+    scale,
+  }
+}
+
 /** The same number of rows for each bank: they describe the same patches. */
-function rowsWithin(byteBudget: number, fusedWidth: number): number {
-  // rgb and xyz together are as wide as fused.
-  const rowBytes = 2 * Float32Array.BYTES_PER_ELEMENT * fusedWidth
+function rowsWithin(byteBudget: number, { rgb, xyz }: Features, fusedWidth: number): number {
+  const widths = (rgb?.width ?? 0) + (xyz?.width ?? 0) + DECIDABLE_CONDITIONS.length * fusedWidth
+  const rowBytes = Float32Array.BYTES_PER_ELEMENT * widths
   const rows = Math.floor(byteBudget / rowBytes)
   if (rows < FEWEST_ROWS) {
     throw new RepositoryError(
@@ -127,31 +181,29 @@ function candidatePatches(foreground: Uint8Array, prior: Uint8Array, random: Ran
   return [...part, ...background.filter(() => random() < share)]
 }
 
-function scaleOfCandidates(parts: readonly Features[], chosen: readonly number[][], name: 'rgb' | 'xyz') {
-  const { values } = gather(parts, chosen, (part) => {
-    const tokens = part[name]
-    if (tokens === undefined) {
-      throw new ModelError('MODEL_MISMATCH', `a part to be taught has no ${name}: only complete parts teach`)
-    }
-    return tokens
-  })
-  return scaleOf(values)
+/** As the encoders and the fusion give them: `rows * width`. */
+interface Candidates extends PatchRows {
+  /** Per row: index of the part that it comes from. */
+  readonly rowParts: Int32Array
 }
 
-/** The chosen patches of all parts as one matrix. */
-function gather(
+/** The chosen patches of all parts that the bank takes, as one matrix. One part's fused grid is held at a time. */
+async function gather(
   parts: readonly Features[],
   chosen: readonly number[][],
-  rowsOf: (part: Features) => PatchRows,
-): PatchRows & { rowParts: Int32Array } {
-  const total = chosen.reduce((sum, patches) => sum + patches.length, 0)
+  { key, fuse, signal, onProgress }: BankOptions & { readonly key: BankKey },
+): Promise<Candidates> {
+  const needed = NEEDED[key]
+  const able = [...parts.keys()].filter((part) => canNarrow(parts[part]!.condition, needed))
+  const total = able.reduce((sum, part) => sum + chosen[part]!.length, 0)
   const rowParts = new Int32Array(total)
   let values = new Float32Array(0)
   let width = 0
   let row = 0
-  for (const [part, features] of parts.entries()) {
-    const rows = rowsOf(features)
-    if (part === 0) {
+  for (const [index, part] of able.entries()) {
+    const seen = narrowed(parts[part]!, needed)
+    const rows = key === 'rgb' || key === 'xyz' ? seen[key]! : await fuse(seen)
+    if (index === 0) {
       width = rows.width
       values = new Float32Array(total * width)
     }
@@ -165,6 +217,9 @@ function gather(
       values.set(rows.values.subarray(patch * width, (patch + 1) * width), row * width)
       rowParts[row++] = part
     }
+    if (key === 'rgb' || key === 'xyz') continue
+    onProgress?.({ phase: `fusing ${needed} patches`, done: index + 1, total: able.length })
+    signal?.throwIfAborted()
   }
   return { width, values, rowParts }
 }

@@ -1,50 +1,61 @@
-/** Good parts -> repository: three banks under a byte budget, and a calibrated decision head for every condition. */
-import type { DecidableCondition } from '../drivers/sample.ts'
+/** Good parts -> repository: banks under a byte budget, and a calibrated decision head for every condition. */
+import { DECIDABLE_CONDITIONS, type DecidableCondition } from '../drivers/sample.ts'
 import type { Bundle } from './bundle.ts'
 import { calibrate, type CalibrationPart } from './calibrate.ts'
-import { compare, patchRows, type Comparison } from './comparison.ts'
+import { BANKS_OF, findingOf, type Comparer, type Finding } from './comparison.ts'
 import { sha256Of } from './content-id.ts'
-import { GRID_COLUMNS, GRID_ROWS, type BankName, type Features } from './features.ts'
-import type { Search } from './nearest.ts'
-import type { CalibrationSource, DecisionHead, RepositoryManifest } from './repository-manifest.ts'
+import { bankKey, GRID_COLUMNS, GRID_ROWS, type BankKey, type Features } from './features.ts'
+import type { MahalanobisMode } from './mahalanobis.ts'
+import { canNarrow, narrowed } from './narrow.ts'
+import {
+  REPOSITORY_SCHEMA,
+  type CalibrationSource,
+  type DecisionHead,
+  type RepositoryManifest,
+} from './repository-manifest.ts'
 import { makeRepository, RepositoryError, type Repository } from './repository.ts'
 import { buildBanks, type BankOptions, type TaughtBanks } from './taught-banks.ts'
 
-/** A good part with both modalities; the other conditions are simulated from it. */
+/** A good part, with both modalities or with one; narrower conditions are simulated from what it has. */
 export interface TaughtPart {
   readonly partId: string
   readonly features: Features
 }
 
-export interface TeachRequest extends BankOptions {
+export interface TeachRequest extends BankOptions, Comparer {
   readonly product: string
   readonly bundle: Pick<Bundle, 'id' | 'manifest'>
   readonly parts: readonly TaughtPart[]
   /** Good parts that are kept out of the banks. */
   readonly heldOut: readonly TaughtPart[]
-  readonly search: Search
   /** The promise: the share of good parts that may fail. */
   readonly falseRejectRate: number
+  /** Default one-sided. */
+  readonly mdmMode?: MahalanobisMode
 }
 
+/** Complete ones: fewer show neither what both modalities are together nor, for each from the others, how parts differ. */
 const FEWEST_PARTS = 3
-/** With so many held-out parts the taught ones need not be asked again (numerics 5.5). */
+/** With so many held-out parts of a condition the taught ones need not be asked again (numerics 5.5). */
 const ENOUGH_NORMALS = 20
 
 /**
  * @throws RepositoryError `REPOSITORY_REFUSED` for too few parts or a budget without room; ModelError for features that
- * are not finite or not complete. Rejects with the signal's reason.
+ * are not finite or not of the part's condition. Rejects with the signal's reason.
  */
 export async function teach(request: TeachRequest): Promise<Repository> {
-  const { product, bundle, falseRejectRate, seed, byteBudget, search } = request
+  const { product, bundle, falseRejectRate, seed, byteBudget, mdmMode } = request
   const warnings: string[] = []
   const known = new Map<string, string>()
   const parts = distinct(request.parts, known, warnings)
   const heldOut = distinct(request.heldOut, known, warnings)
-  if (parts.length < FEWEST_PARTS) {
+  const complete = parts.filter(({ features }) => features.condition === 'complete').length
+  if (complete < FEWEST_PARTS) {
+    const others =
+      parts.length === complete ? '' : ` with both modalities and ${parts.length - complete} with one`
     throw new RepositoryError(
       'REPOSITORY_REFUSED',
-      `'${product}' was to be taught from ${parts.length} different good parts, at least ${FEWEST_PARTS} are needed`,
+      `'${product}' was to be taught from ${complete} different good parts${others}, at least ${FEWEST_PARTS} with both are needed`,
     )
   }
   const built = await buildBanks(
@@ -52,15 +63,18 @@ export async function teach(request: TeachRequest): Promise<Repository> {
     request,
   )
   const normals = await compareNormals(request, { parts, heldOut, built })
-  warnings.push(...calibrationWarnings(request, normals.length))
-  const source: CalibrationSource =
-    heldOut.length >= ENOUGH_NORMALS ? 'held-out' : heldOut.length > 0 ? 'both' : 'leave-one-part-out'
-  const { foregroundPrior } = built
-  const headOf = (condition: DecidableCondition): Promise<DecisionHead> =>
-    calibrate(normals, { condition, foregroundPrior, source, falseRejectRate, seed, search })
+  warnings.push(...calibrationWarnings(request, normals))
+  const headOf = (condition: DecidableCondition): DecisionHead =>
+    calibrate(normals[condition], {
+      condition,
+      source: sourceOf(heldOut, condition),
+      falseRejectRate,
+      seed,
+      ...(mdmMode && { mode: mdmMode }),
+    })
   return makeRepository({
     manifest: {
-      schema: 'radar-edge/repository@1',
+      schema: REPOSITORY_SCHEMA,
       product,
       bundle: {
         id: bundle.id,
@@ -78,14 +92,14 @@ export async function teach(request: TeachRequest): Promise<Repository> {
       taught: parts.map(identity),
       heldOut: heldOut.map(identity),
       heads: {
-        complete: await headOf('complete'),
-        'rgb-only': await headOf('rgb-only'),
-        'xyz-only': await headOf('xyz-only'),
+        complete: headOf('complete'),
+        'rgb-only': headOf('rgb-only'),
+        'xyz-only': headOf('xyz-only'),
       },
       warnings,
     },
     banks: built.banks,
-    foregroundPrior,
+    foregroundPrior: built.foregroundPrior,
   })
 }
 
@@ -120,49 +134,76 @@ function bytesOf(values: Float32Array = new Float32Array(0)): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
-/** Held-out parts against the whole banks; if they are few, also each taught part against banks without it. */
+function sourceOf(heldOut: readonly TaughtPart[], condition: DecidableCondition): CalibrationSource {
+  const able = heldOut.filter(({ features }) => canNarrow(features.condition, condition)).length
+  return able >= ENOUGH_NORMALS ? 'held-out' : able > 0 ? 'both' : 'leave-one-part-out'
+}
+
+type Normals = Readonly<Record<DecidableCondition, CalibrationPart[]>>
+
+/**
+ * In every condition that a part has the modalities of: held-out parts against the whole banks; where they are few, also each taught
+ * part against banks without it. Of a part that has been compared only scores and distances are kept.
+ */
 async function compareNormals(
-  { search, signal, onProgress }: TeachRequest,
+  { search, fuse, signal, onProgress }: TeachRequest,
   {
     parts,
     heldOut,
     built,
   }: { parts: readonly TaughtPart[]; heldOut: readonly TaughtPart[]; built: TaughtBanks },
-): Promise<CalibrationPart[]> {
-  const left = heldOut.length >= ENOUGH_NORMALS ? [] : [...parts.keys()]
+): Promise<Normals> {
+  const scarce = DECIDABLE_CONDITIONS.filter((condition) => sourceOf(heldOut, condition) !== 'held-out')
   const jobs = [
-    ...heldOut.map(({ features }) => ({ features, part: undefined })),
-    ...left.map((part) => ({ features: parts[part]!.features, part })),
+    ...heldOut.map(({ features }) => ({
+      features,
+      conditions: DECIDABLE_CONDITIONS,
+      bankOf: (key: BankKey) => built.banks[key],
+    })),
+    ...(scarce.length === 0 ? [] : parts).map(({ features }, part) => ({
+      features,
+      conditions: scarce,
+      bankOf: (key: BankKey) => built.without[key](part),
+    })),
   ]
-  const normals: CalibrationPart[] = []
-  for (const { features, part } of jobs) {
-    const compareWith = (name: BankName): Promise<Comparison> => {
-      const bank = part === undefined ? built.banks[name] : built.without[name](part)
-      return compare(patchRows(features, name, built.scales), bank, search)
+  const normals: Normals = { complete: [], 'rgb-only': [], 'xyz-only': [] }
+  for (const [index, { features, conditions, bankOf }] of jobs.entries()) {
+    // What the rgb and the xyz bank say of a part is the same in every condition.
+    const known = new Map<BankKey, Finding>()
+    for (const condition of conditions) {
+      if (!canNarrow(features.condition, condition)) continue
+      const seen = narrowed(features, condition)
+      const findings: Finding[] = []
+      for (const name of BANKS_OF[condition]) {
+        const key = bankKey(name, condition)
+        const finding = known.get(key) ?? (await findingOf(seen, name, { ...built, bankOf, search, fuse }))
+        known.set(key, finding)
+        findings.push(finding)
+      }
+      normals[condition].push(findings)
     }
-    const comparisons = {
-      rgb: await compareWith('rgb'),
-      xyz: await compareWith('xyz'),
-      fused: await compareWith('fused'),
-    }
-    normals.push({ features, comparisons })
-    onProgress?.({ phase: 'calibrating', done: normals.length, total: jobs.length })
+    onProgress?.({ phase: 'calibrating', done: index + 1, total: jobs.length })
     signal?.throwIfAborted()
   }
   return normals
 }
 
-function calibrationWarnings({ bundle, falseRejectRate }: TeachRequest, normals: number): string[] {
+function calibrationWarnings({ bundle, falseRejectRate }: TeachRequest, normals: Normals): string[] {
   const warnings: string[] = []
-  if (normals < ENOUGH_NORMALS) {
-    warnings.push(
-      `calibrated on ${normals} good parts; banks are taken as independent below ${ENOUGH_NORMALS}`,
-    )
-  }
-  if ((normals + 1) * falseRejectRate < 1) {
-    warnings.push(
-      `a false-reject rate of ${falseRejectRate} lies beyond the oddest of ${normals} good parts: the threshold is extrapolated, ${Math.ceil(1 / falseRejectRate)} parts would measure it`,
-    )
+  const counts = new Set(DECIDABLE_CONDITIONS.map((condition) => normals[condition].length))
+  for (const count of counts) {
+    const conditions = DECIDABLE_CONDITIONS.filter((condition) => normals[condition].length === count)
+    const where = counts.size === 1 ? '' : `${conditions.join(' and ')}: `
+    if (count < ENOUGH_NORMALS) {
+      warnings.push(
+        `${where}calibrated on ${count} good parts; banks are taken as independent below ${ENOUGH_NORMALS}`,
+      )
+    }
+    if ((count + 1) * falseRejectRate < 1) {
+      warnings.push(
+        `${where}a false-reject rate of ${falseRejectRate} lies beyond the oddest of ${count} good parts: the threshold is extrapolated, ${Math.ceil(1 / falseRejectRate)} parts would measure it`,
+      )
+    }
   }
   if (bundle.manifest.input.rgb.masking === 'foreground') {
     warnings.push(

@@ -103,7 +103,17 @@ const recipe = z.strictObject({
     .min(0.25)
     .max(2048)
     .default(16)
-    .describe('Byte budget of the three banks together.'),
+    .describe('Byte budget of the product’s five banks together.'),
+  mdm: z
+    .strictObject({
+      mode: z
+        .enum(['one-sided', 'two-sided'])
+        .default('one-sided')
+        .describe(
+          'How the banks’ scores become one distance: one-sided counts only what looks worse than good parts do, two-sided (the textbook’s Mahalanobis distance) also what looks better. The repository is calibrated for it when it is taught.',
+        ),
+    })
+    .prefault({}),
   policy: z
     .strictObject({
       complete: policy.default('decide').describe('What the line does with a verdict from both sensors.'),

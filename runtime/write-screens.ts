@@ -11,6 +11,7 @@ import { VISIBLE_IN, type DefectKind } from '../drivers/synthetic/defect.ts'
 import { renderPart } from '../drivers/synthetic/render.ts'
 import { openBundle, type Bundle } from '../models/bundle.ts'
 import { extractFeatures } from '../models/extract.ts'
+import { fuseWith } from '../models/fusion.ts'
 import { LocalInspector } from '../models/local-inspector.ts'
 import { openSearch, type Search } from '../models/nearest.ts'
 import { saveRepository } from '../models/repository.ts'
@@ -59,7 +60,15 @@ async function teachCategory(
   const options = { byteBudget: 4 * 2 ** 20, falseRejectRate: 0.05, seed: SEED }
   await saveRepository(
     folder,
-    await teach({ product: category, bundle, parts, heldOut: [], search, ...options }),
+    await teach({
+      product: category,
+      bundle,
+      parts,
+      heldOut: [],
+      search,
+      fuse: fuseWith(bundle),
+      ...options,
+    }),
   )
 }
 

@@ -7,9 +7,11 @@ import { replayStation, type ReplayStation } from '../../drivers/replay.ts'
 import { conditionOf, type DecidableCondition, type Sample } from '../../drivers/sample.ts'
 import { openBundle, verifyGolden, type Bundle } from '../bundle.ts'
 import { extractFeatures } from '../extract.ts'
-import { GRID_PATCHES, type Features, type Placement } from '../features.ts'
+import type { Features, Placement } from '../features.ts'
+import { fuseTimed, fuseWith } from '../fusion.ts'
 import { judge } from '../judge.ts'
 import type { DefectMask } from '../metrics.ts'
+import { narrowed } from '../narrow.ts'
 import { openSearch, type Search } from '../nearest.ts'
 import type { Repository } from '../repository.ts'
 import { startStepClock } from '../step-clock.ts'
@@ -144,6 +146,7 @@ async function benchClass(
     parts,
     heldOut,
     search,
+    fuse: fuseWith(bundle),
     byteBudget,
     falseRejectRate,
     seed,
@@ -239,8 +242,10 @@ async function testPart(
       outcomes.push({ ...known, missing: why })
       continue
     }
-    clock.enter(`judge ${condition}`)
-    const { distance, normality, threshold, map } = await judge(features, repository, search)
+    const step = `judge ${condition}`
+    clock.enter(step)
+    const fuse = fuseTimed(fuseWith(bundle), clock, step)
+    const { distance, normality, threshold, map } = await judge(features, repository, { search, fuse })
     const mask: DefectMask =
       item.label === 'good' || !truth.mask ? undefined : squareMask(truth.mask, placement)
     outcomes.push({ ...known, judged: { distance, normality, threshold, map, mask } })
@@ -285,25 +290,16 @@ export async function inEveryCondition(
   const complete = await live('complete', sample.frames)
   const rgbAlone = () => live('rgb-only', rgb ? { rgb } : {})
   const xyzAlone = () => live('xyz-only', xyz ? { xyz } : {})
-  if (!complete.features?.rgb || !complete.features.xyz) return [complete, await rgbAlone(), await xyzAlone()]
+  if (!complete.features) return [complete, await rgbAlone(), await xyzAlone()]
 
   const { features, placement } = complete
   const isMasked = options.bundle.manifest.input.rgb.masking === 'foreground'
-  const everywhere = new Uint8Array(GRID_PATCHES).fill(1)
   return [
     complete,
     isMasked
       ? await rgbAlone()
-      : {
-          condition: 'rgb-only',
-          placement,
-          features: { condition: 'rgb-only', rgb: features.rgb!, foregroundPatches: everywhere },
-        },
-    {
-      condition: 'xyz-only',
-      placement,
-      features: { condition: 'xyz-only', xyz: features.xyz!, foregroundPatches: features.foregroundPatches },
-    },
+      : { condition: 'rgb-only', placement, features: narrowed(features, 'rgb-only') },
+    { condition: 'xyz-only', placement, features: narrowed(features, 'xyz-only') },
   ]
 }
 

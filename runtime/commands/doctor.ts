@@ -64,7 +64,7 @@ async function checkModel(config: Config): Promise<Check[]> {
     try {
       const golden = await verifyGolden(bundle)
       bundleId = bundle.id
-      const worst = Math.max(golden.rgb, golden.xyz)
+      const worst = Math.max(golden.rgb, golden.xyz, golden.fusion)
       const found = `${bundle.manifest.name} ${bundle.manifest.version}, golden vectors off by ${worst.toExponential(1)} at most`
       checks.push({ name: 'bundle', state: 'ok', found })
     } finally {

@@ -6,6 +6,7 @@ import { openRig } from '../../drivers/rig.ts'
 import type { Sample } from '../../drivers/sample.ts'
 import { openBundle, verifyGolden, type Bundle } from '../../models/bundle.ts'
 import { extractFeatures } from '../../models/extract.ts'
+import { fuseWith } from '../../models/fusion.ts'
 import { openSearch } from '../../models/nearest.ts'
 import { activateRepository, repositoryFolder } from '../../models/repository-store.ts'
 import { saveRepository, type Repository } from '../../models/repository.ts'
@@ -38,12 +39,14 @@ interface GoodPart {
 /** Where taught parts come from, how many there are, and which of them stay out of the banks. */
 interface GoodParts {
   readonly total: number
+  /** So many parts in a row may lack a sensor: live, it is broken; recorded, that is how they were recorded. */
+  readonly mostIncompleteInARow: number
   samples(): AsyncIterable<GoodPart>
   close(): Promise<void>
 }
 
-/** A part that lacks a sensor cannot be taught; after this many in a row something is wrong with the station. */
-const MAX_FAILURES_IN_A_ROW = 5
+/** After this many parts in a row that lack a sensor something is wrong with the station. */
+const MAX_INCOMPLETE_IN_A_ROW = 5
 
 export async function teachProduct(options: TeachOptions): Promise<void> {
   const written = await readConfig(options.config)
@@ -66,8 +69,10 @@ export async function teachProduct(options: TeachOptions): Promise<void> {
         parts: extracted.filter((part) => !part.heldOut),
         heldOut: extracted.filter((part) => part.heldOut),
         search,
+        fuse: fuseWith(bundle),
         byteBudget: Math.round(recipe.bankMebibytes * 2 ** 20),
         falseRejectRate: recipe.falseRejectRate,
+        mdmMode: recipe.mdm.mode,
         seed: options.seed,
         signal: options.signal,
         onProgress: (progress) => line.update(progress),
@@ -91,22 +96,22 @@ async function extractParts(
   options: { bundle: Bundle; seed: number; line: ProgressLine; signal: AbortSignal },
 ): Promise<(TaughtPart & { readonly heldOut: boolean })[]> {
   const taught: (TaughtPart & { readonly heldOut: boolean })[] = []
-  let failuresInARow = 0
+  let incompleteInARow = 0
   for await (const { partId, heldOut, sample } of parts.samples()) {
     options.signal.throwIfAborted()
     const extracted = await extractFeatures(sample, options)
-    if (extracted.condition === 'complete') {
-      failuresInARow = 0
-      taught.push({ partId, heldOut, features: extracted.features })
-    } else {
-      failuresInARow++
-      const why = Object.values(extracted.condition === 'none' ? extracted.absent : extracted.input.absent)
+    const { condition } = extracted
+    if (condition !== 'none') taught.push({ partId, heldOut, features: extracted.features })
+    incompleteInARow = condition === 'complete' ? 0 : incompleteInARow + 1
+    if (condition !== 'complete') {
+      const absent = Object.values(condition === 'none' ? extracted.absent : extracted.input.absent)
+      const what = condition === 'none' ? 'is not taught' : `is taught as ${condition}`
       options.line.finish()
-      process.stderr.write(`${partId} is not taught: ${why.map((absence) => absence.detail).join('; ')}\n`)
-      if (failuresInARow >= MAX_FAILURES_IN_A_ROW) {
-        const detail = `${failuresInARow} parts in a row could not be taught; see \`radar-edge doctor\``
-        throw new RuntimeError('TEACHING_FAILED', detail)
-      }
+      process.stderr.write(`${partId} ${what}: ${absent.map(({ detail }) => detail).join('; ')}\n`)
+    }
+    if (incompleteInARow >= parts.mostIncompleteInARow) {
+      const detail = `${incompleteInARow} parts in a row lacked a sensor; see \`radar-edge doctor\``
+      throw new RuntimeError('TEACHING_FAILED', detail)
     }
     options.line.update({ phase: 'encoding parts', done: taught.length, total: parts.total })
   }
@@ -117,6 +122,7 @@ async function fromSensors(config: Config, options: TeachOptions): Promise<GoodP
   const { rig } = await openSensors(config, { goodPartsOnly: true }, options.signal)
   return {
     total: options.parts,
+    mostIncompleteInARow: MAX_INCOMPLETE_IN_A_ROW,
     samples() {
       const triggers = Array.from({ length: options.parts }, (_, index) => ({
         id: `teach-${index + 1}`,
@@ -148,6 +154,7 @@ async function fromDataset(root: string, options: TeachOptions): Promise<GoodPar
   )
   return {
     total: good.length,
+    mostIncompleteInARow: Infinity,
     samples() {
       return capturedAhead(good, async ({ partId, split }) => {
         const trigger = { id: `teach-${partId}`, atMs: performance.now(), source: 'teach' as const, partId }
@@ -196,7 +203,7 @@ function report(repository: Repository): string {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
   const banks = Object.entries(summary.banks).map(
     ([name, bank]) =>
-      `  bank ${name.padEnd(6)} ${bank.rows} of ${bank.candidates} patches, covering radius ${bank.coveringRadius.toPrecision(3)}\n`,
+      `  bank ${name.padEnd(14)} ${bank.rows} of ${bank.candidates} patches, covering radius ${bank.coveringRadius.toPrecision(3)}\n`,
   )
   const conditions = Object.entries(summary.calibration).map(
     ([condition, { predictedFalseRejects: predicted, source, parts }]) => {

@@ -10,6 +10,7 @@ import { renderPart } from '../../drivers/synthetic/render.ts'
 import { inEveryCondition } from '../../models/bench/anomaly.ts'
 import { openBundle } from '../../models/bundle.ts'
 import type { Features } from '../../models/features.ts'
+import { fuseWith } from '../../models/fusion.ts'
 import { judge } from '../../models/judge.ts'
 import { openSearch } from '../../models/nearest.ts'
 import { teach } from '../../models/teach.ts'
@@ -45,6 +46,7 @@ t.test(
   async (t) => {
     const bundle = await openBundle(bundleFolder('radar-lite'), { threads: 1 })
     const search = await openSearch({ threads: 1 })
+    const fuse = fuseWith(bundle)
     t.teardown(async () => {
       await search.release()
       await bundle.release()
@@ -68,6 +70,7 @@ t.test(
       parts,
       heldOut: [],
       search,
+      fuse,
       byteBudget: 2 ** 20,
       falseRejectRate: PROMISED,
       seed: SEED,
@@ -76,7 +79,7 @@ t.test(
     const rejected = { complete: 0, 'rgb-only': 0, 'xyz-only': 0 }
     for (let number = TAUGHT; number < TAUGHT + JUDGED; number++) {
       for (const [condition, features] of await featuresOf(number)) {
-        const { normality, threshold } = await judge(features, repository, search)
+        const { normality, threshold } = await judge(features, repository, { search, fuse })
         t.equal(threshold, PROMISED)
         if (normality < threshold) rejected[condition]++
       }

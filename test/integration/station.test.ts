@@ -86,7 +86,7 @@ t.test('a 3D sensor that is unplugged narrows the condition; a killed host costs
         xyz: isThere ? { state: 'ok' } : { state: 'missing', reason: 'lost' },
       },
     })
-    t.same(Object.keys(verdict.bankScores ?? {}), isThere ? ['rgb', 'xyz', 'fused'] : ['rgb'])
+    t.same(Object.keys(verdict.bankScores ?? {}), isThere ? ['rgb', 'xyz', 'fused'] : ['rgb', 'fused'])
   }
   await listener.until(() => told(listener, 'xyz').includes('lost'))
   await listener.until(isBack(listener, 'xyz'))

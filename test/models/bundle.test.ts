@@ -16,6 +16,7 @@ t.test('a sound bundle opens and answers its golden vectors', async (t) => {
   const report = await verifyGolden(bundle)
   t.ok(report.rgb <= report.tolerance)
   t.ok(report.xyz <= report.tolerance)
+  t.ok(report.fusion <= report.tolerance)
   await bundle.release()
 })
 
@@ -32,7 +33,7 @@ t.test('the id depends on what the manifest says, not on how it is laid out', as
 })
 
 t.test('one changed bit in any file is refused before the file is used', async (t) => {
-  for (const name of ['rgb.onnx', 'xyz.onnx', 'pseudo.safetensors']) {
+  for (const name of ['rgb.onnx', 'xyz.onnx', 'fusion.onnx', 'pseudo.safetensors']) {
     const folder = copyTinyBundle(t.testdir({}))
     flipBit(folder, name, -7)
     await t.rejects(open(folder), { name: 'ModelError', code: 'MODEL_UNREADABLE', message: name }, name)
@@ -71,10 +72,22 @@ t.test('what cannot be a bundle is MODEL_UNREADABLE', async (t) => {
   }
 })
 
+t.test('a bundle of another version is refused by the names of both schemas', async (t) => {
+  const folder = copyTinyBundle(t.testdir({}))
+  editManifest(folder, ({ fusion: _, ...rest }) => ({ ...rest, schema: 'radar-edge/bundle@1' }))
+  await t.rejects(open(folder), {
+    code: 'MODEL_UNREADABLE',
+    message: /schema 'radar-edge\/bundle@1', expected radar-edge\/bundle@2/,
+  })
+})
+
 t.test('a graph whose shape is not the manifest’s is refused with both shapes named', async (t) => {
   const folder = copyTinyBundle(t.testdir({}))
   editManifest(folder, (m) => ({ ...m, input: { ...m.input, xyz: { ...m.input.xyz, neighbours: 32 } } }))
   await t.rejects(open(folder), { code: 'MODEL_MISMATCH', message: /\[64, 16, 3\].*\[64, 32, 3\]/ })
+  const narrow = copyTinyBundle(t.testdir({}))
+  editManifest(narrow, (m) => ({ ...m, fusion: { ...m.fusion, width: 8 } }))
+  await t.rejects(open(narrow), { code: 'MODEL_MISMATCH', message: /fusion\.onnx.*\[784, 16\].*\[784, 8\]/ })
 })
 
 t.test('a graph with other names is refused with both lists named', async (t) => {
@@ -84,20 +97,31 @@ t.test('a graph with other names is refused with both lists named', async (t) =>
 })
 
 t.test('a golden answer beyond the tolerance is refused with the error named', async (t) => {
-  for (const wrong of [0.5, Number.NaN]) {
-    const folder = copyTinyBundle(t.testdir({}))
-    const file = path.join(folder, 'golden.safetensors')
-    const tensors = readSafetensors(readFileSync(file))
-    const tokens = tensors.get('xyz_tokens')!
-    tokens.data[3] = wrong
-    writeFileSync(file, writeSafetensors(tensors))
-    editManifest(folder, (m) => ({
-      ...m,
-      golden: { ...m.golden, sha256: hashOf(folder, 'golden.safetensors') },
-    }))
-    const bundle = await open(folder)
-    await t.rejects(verifyGolden(bundle), { code: 'MODEL_MISMATCH', message: /xyz\.onnx.*allows 0\.001/ })
-    await bundle.release()
+  const size = 784 * 16
+  for (const [name, at, graph] of [
+    ['xyz_tokens', 3, 'xyz'],
+    ['fused', 3, 'fusion'],
+    ['fused', size + 3, 'fusion'],
+    ['fused', 2 * size + 3, 'fusion'],
+  ] as const) {
+    for (const wrong of [0.5, Number.NaN]) {
+      const folder = copyTinyBundle(t.testdir({}))
+      const file = path.join(folder, 'golden.safetensors')
+      const tensors = readSafetensors(readFileSync(file))
+      tensors.get(name)!.data[at] = wrong
+      writeFileSync(file, writeSafetensors(tensors))
+      editManifest(folder, (m) => ({
+        ...m,
+        golden: { ...m.golden, sha256: hashOf(folder, 'golden.safetensors') },
+      }))
+      const bundle = await open(folder)
+      await t.rejects(
+        verifyGolden(bundle),
+        { code: 'MODEL_MISMATCH', message: new RegExp(`${graph}\\.onnx.*allows 0\\.001`) },
+        `${name} ${at}`,
+      )
+      await bundle.release()
+    }
   }
 })
 

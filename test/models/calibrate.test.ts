@@ -1,10 +1,13 @@
 import t from 'tap'
-import { calibrate, type CalibrationPart } from '../../models/calibrate.ts'
-import { compare, patchRows, scoreOf } from '../../models/comparison.ts'
+import type { DecidableCondition } from '../../drivers/sample.ts'
+import { ALLOWANCES, calibrate, type CalibrationPart } from '../../models/calibrate.ts'
+import { BANKS_OF, findingOf, type Finding } from '../../models/comparison.ts'
+import type { BankKey } from '../../models/features.ts'
 import { mahalanobis } from '../../models/mahalanobis.ts'
+import { narrowed } from '../../models/narrow.ts'
 import { openSearch } from '../../models/nearest.ts'
 import { buildBanks } from '../../models/taught-banks.ts'
-import { partFeatures, type PartOptions } from '../support/part-features.ts'
+import { fuseSideBySide as fuse, partFeatures, type PartOptions } from '../support/part-features.ts'
 
 const search = await openSearch({ threads: 1 })
 t.teardown(() => search.release())
@@ -14,38 +17,36 @@ type Look = Omit<PartOptions, 'seed'>
 /** Banks of 10 parts of a product, and a way to put more parts beside them. */
 async function product(look: Look) {
   const taught = Array.from({ length: 10 }, (_, i) => partFeatures({ ...look, seed: i + 1 }))
-  const { banks, scales, foregroundPrior } = await buildBanks(taught, { byteBudget: 60_000, seed: 1 })
-  const beside = async (count: number, options: Look & { firstSeed: number }): Promise<CalibrationPart[]> => {
+  const built = await buildBanks(taught, { byteBudget: 150_000, seed: 1, fuse })
+  const context = { ...built, bankOf: (key: BankKey) => built.banks[key], search, fuse }
+  return async (
+    count: number,
+    { condition, firstSeed, ...options }: Look & { condition: DecidableCondition; firstSeed: number },
+  ): Promise<CalibrationPart[]> => {
     const parts: CalibrationPart[] = []
     for (let i = 0; i < count; i++) {
-      const features = partFeatures({ ...look, ...options, seed: options.firstSeed + i })
-      const compareWith = (name: 'rgb' | 'xyz' | 'fused') =>
-        compare(patchRows(features, name, scales), banks[name], search)
-      const comparisons = {
-        rgb: await compareWith('rgb'),
-        xyz: await compareWith('xyz'),
-        fused: await compareWith('fused'),
-      }
-      parts.push({ features, comparisons })
+      const seen = narrowed(partFeatures({ ...look, ...options, seed: firstSeed + i }), condition)
+      const findings: Finding[] = []
+      for (const name of BANKS_OF[condition]) findings.push(await findingOf(seen, name, context))
+      parts.push(findings)
     }
     return parts
   }
-  return { beside, foregroundPrior }
 }
 
-const options = { source: 'held-out', falseRejectRate: 0.1, seed: 1, search } as const
+const options = { source: 'held-out', falseRejectRate: 0.1, seed: 1 } as const
 
 t.test(
   'a head describes its calibration parts: banks, weights, and the predicted false rejects',
   async (t) => {
-    const { beside, foregroundPrior } = await product({})
-    const parts = await beside(30, { firstSeed: 101 })
+    const beside = await product({})
     for (const [condition, banks] of [
       ['complete', ['rgb', 'xyz', 'fused']],
-      ['rgb-only', ['rgb']],
-      ['xyz-only', ['xyz']],
+      ['rgb-only', ['rgb', 'fused']],
+      ['xyz-only', ['xyz', 'fused']],
     ] as const) {
-      const head = await calibrate(parts, { ...options, condition, foregroundPrior })
+      const parts = await beside(30, { condition, firstSeed: 101 })
+      const head = calibrate(parts, { ...options, condition })
       t.same(head.banks, banks)
       t.equal(head.map.weights.length, banks.length)
       t.ok(head.map.weights.every((weight) => weight > 0) && head.map.threshold > 0)
@@ -65,26 +66,21 @@ t.test(
     const auroc = (good: number[], bad: number[]): number =>
       good.reduce((sum, g) => sum + bad.filter((b) => b > g).length, 0) / good.length / bad.length
     const measure = async (look: Look, defect: Look) => {
-      const { beside, foregroundPrior } = await product(look)
-      const normals = await beside(20, { firstSeed: 101 })
-      const good = await beside(30, { firstSeed: 1001 })
-      const bad = await beside(30, { ...defect, firstSeed: 2001 })
+      const beside = await product(look)
       const separation = async (condition: 'complete' | 'rgb-only'): Promise<number> => {
-        const { mahalanobis: head, banks } = await calibrate(normals, {
-          ...options,
-          condition,
-          foregroundPrior,
-        })
-        const distances = (parts: CalibrationPart[]): Promise<number[]> =>
-          Promise.all(
-            parts.map(async ({ features, comparisons }) => {
-              const scores: number[] = []
-              for (const name of banks)
-                scores.push(await scoreOf(comparisons[name], features.foregroundPatches, search))
-              return mahalanobis(head, scores)
-            }),
+        const normals = await beside(20, { condition, firstSeed: 101 })
+        const { mahalanobis: head } = calibrate(normals, { ...options, condition })
+        const distances = (parts: CalibrationPart[]): number[] =>
+          parts.map((findings) =>
+            mahalanobis(
+              head,
+              findings.map(({ score }) => score),
+            ),
           )
-        return auroc(await distances(good), await distances(bad))
+        return auroc(
+          distances(await beside(30, { condition, firstSeed: 1001 })),
+          distances(await beside(30, { condition, ...defect, firstSeed: 2001 })),
+        )
       }
       return { complete: await separation('complete'), rgbOnly: await separation('rgb-only') }
     }
@@ -99,11 +95,38 @@ t.test(
 )
 
 t.test('parts in which no patch votes still make a head', async (t) => {
-  const { beside, foregroundPrior } = await product({})
-  const blind = (await beside(4, { firstSeed: 101 })).map(({ features, comparisons }) => ({
-    features: { ...features, foregroundPatches: new Uint8Array(784) },
-    comparisons,
-  }))
-  const head = await calibrate(blind, { ...options, condition: 'complete', foregroundPrior })
+  const beside = await product({})
+  const blind = (await beside(4, { condition: 'complete', firstSeed: 101 })).map((findings) =>
+    findings.map((finding) => ({ ...finding, voters: new Uint8Array(784) })),
+  )
+  const head = calibrate(blind, { ...options, condition: 'complete' })
   t.ok(head.map.threshold > 0 && head.map.weights.every(Number.isFinite))
 })
+
+t.test(
+  'a bank beside the main one must be plainly odd to be heard, the textbook’s distance hears every one',
+  async (t) => {
+    const beside = await product({})
+    for (const condition of ['complete', 'rgb-only', 'xyz-only'] as const) {
+      t.same(Object.keys(ALLOWANCES[condition]), BANKS_OF[condition], 'one for each bank')
+      const parts = await beside(20, { condition, firstSeed: 101 })
+      const excess = (mode: 'one-sided' | 'two-sided'): number[] => {
+        const { origin, covariance } = calibrate(parts, { ...options, condition, mode }).mahalanobis
+        return origin.map((value, bank) => {
+          const mean = parts.reduce((sum, findings) => sum + findings[bank]!.score, 0) / parts.length
+          return Math.round((1e6 * (value - mean)) / Math.sqrt(covariance[bank]![bank]!)) / 1e6
+        })
+      }
+      t.same(excess('one-sided'), Object.values(ALLOWANCES[condition]))
+      t.same(
+        excess('two-sided').map((value) => value + 0),
+        BANKS_OF[condition].map(() => 0),
+      )
+      t.equal(
+        calibrate(parts, { ...options, condition }).mahalanobis.mode,
+        'one-sided',
+        'unless told otherwise',
+      )
+    }
+  },
+)

@@ -1,23 +1,67 @@
 import t from 'tap'
 import { makeBank } from '../../models/bank.ts'
-import { compare, mixedMap, patchRows, scoreOf, votersOf, widened } from '../../models/comparison.ts'
+import {
+  compare,
+  findingOf,
+  mixedMap,
+  patchRows,
+  scoreOf,
+  votersOf,
+  widened,
+} from '../../models/comparison.ts'
+import { narrowed } from '../../models/narrow.ts'
 import { openSearch } from '../../models/nearest.ts'
-import { narrowed, partFeatures, RGB_WIDTH, XYZ_WIDTH } from '../support/part-features.ts'
+import { fuseSideBySide as fuse, partFeatures, RGB_WIDTH, XYZ_WIDTH } from '../support/part-features.ts'
 
 const search = await openSearch({ threads: 1 })
 t.teardown(() => search.release())
-const scales = { rgb: { mean: 0.1, std: 2 }, xyz: { mean: 0, std: 1 } }
+const plain = { mean: 0, std: 1 }
+const scales = {
+  rgb: { mean: 0.1, std: 2 },
+  xyz: plain,
+  'fused-complete': plain,
+  'fused-rgb-only': { mean: 0, std: 4 },
+  'fused-xyz-only': plain,
+}
 const part = partFeatures({ seed: 1 })
 
-t.test('rows are normalised per modality, fused ones hold both', async (t) => {
-  const rgb = patchRows(part, 'rgb', scales)
+t.test('rows are normalised by the scale of their bank, fused ones by that of their condition', async (t) => {
+  const rgb = await patchRows(part, 'rgb', scales, fuse)
   t.ok(Math.abs(rgb.values[5]! - (part.rgb!.values[5]! - 0.1) / 2) < 1e-6)
-  t.equal(patchRows(part, 'fused', scales).width, RGB_WIDTH + XYZ_WIDTH)
-  t.throws(() => patchRows(narrowed(part, 'rgb-only'), 'xyz', scales), { code: 'MODEL_MISMATCH' })
+  const complete = await patchRows(part, 'fused', scales, fuse)
+  t.equal(complete.width, RGB_WIDTH + XYZ_WIDTH)
+  t.equal(complete.values[5], part.rgb!.values[5])
+  const rgbOnly = await patchRows(narrowed(part, 'rgb-only'), 'fused', scales, fuse)
+  t.equal(rgbOnly.values[5], (2 * part.rgb!.values[5]!) / 4, 'fused under its own instruction')
+  await t.rejects(patchRows(narrowed(part, 'rgb-only'), 'xyz', scales, fuse), { code: 'MODEL_MISMATCH' })
+  const short = async () => ({ width: 3, values: new Float32Array(3) })
+  await t.rejects(patchRows(part, 'fused', scales, short), { code: 'MODEL_MISMATCH' })
+})
+
+t.test('a fused part is searched in the bank of its condition only', async (t) => {
+  const asked: string[] = []
+  for (const condition of ['complete', 'rgb-only', 'xyz-only'] as const) {
+    const seen = narrowed(part, condition)
+    const rows = await patchRows(seen, 'fused', scales, fuse)
+    const bank = makeBank(rows.width, rows.values)
+    const finding = await findingOf(seen, 'fused', {
+      bankOf: (key) => {
+        asked.push(key)
+        return bank
+      },
+      scales,
+      foregroundPrior: new Uint8Array(784).fill(1),
+      search,
+      fuse,
+    })
+    t.equal(finding.score, 0, 'against its own rows')
+    t.equal(finding.distances.length, 784)
+  }
+  t.same(asked, ['fused-complete', 'fused-rgb-only', 'fused-xyz-only'])
 })
 
 t.test('a part against a bank of its own rows is nowhere odd; what is not finite is refused', async (t) => {
-  const rows = patchRows(part, 'xyz', scales)
+  const rows = await patchRows(part, 'xyz', scales, fuse)
   const bank = makeBank(XYZ_WIDTH, rows.values)
   const comparison = await compare(rows, bank, search)
   t.equal(Math.max(...comparison.neighbours.distances), 0)
@@ -36,18 +80,21 @@ t.test(
     t.equal(votersOf('rgb', part, prior), prior)
     t.equal(votersOf('xyz', part, prior), part.foregroundPatches)
     t.equal(votersOf('fused', part, prior), part.foregroundPatches)
+    t.equal(votersOf('fused', narrowed(part, 'rgb-only'), prior), prior, 'nothing else tells where it lies')
+    t.equal(votersOf('fused', narrowed(part, 'xyz-only'), prior), part.foregroundPatches)
   },
 )
 
 t.test('the map is dark where no patch votes, and all vote when none does', async (t) => {
-  const rows = patchRows(part, 'rgb', scales)
+  const rows = await patchRows(part, 'rgb', scales, fuse)
   const bank = makeBank(RGB_WIDTH, new Float32Array(RGB_WIDTH))
-  const comparisons = [await compare(rows, bank, search)]
-  const corner = mixedMap(comparisons, { weights: [1], threshold: 1 }, [part.foregroundPatches])
+  const { distances } = (await compare(rows, bank, search)).neighbours
+  const corner = mixedMap([{ distances, voters: part.foregroundPatches }], { weights: [1], threshold: 1 })
   t.equal(corner[0], 0)
   t.ok(corner[112 * 224 + 112]! > 0)
-  t.ok(mixedMap(comparisons, { weights: [1], threshold: 1 }, [new Uint8Array(784)])[0]! > 0)
-  const scaled = mixedMap(comparisons, { weights: [2], threshold: 4 }, [part.foregroundPatches])
+  const nobody = new Uint8Array(784)
+  t.ok(mixedMap([{ distances, voters: nobody }], { weights: [1], threshold: 1 })[0]! > 0)
+  const scaled = mixedMap([{ distances, voters: part.foregroundPatches }], { weights: [2], threshold: 4 })
   t.ok(Math.abs(scaled[112 * 224 + 112]! - corner[112 * 224 + 112]! / 2) < 1e-5)
 })
 

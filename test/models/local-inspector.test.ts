@@ -36,8 +36,8 @@ t.test('a good part is decided in every condition, with everything the verdict m
   const xyz = xyzFrame({ ...size, seed: 9 })
   for (const [condition, sample, banks] of [
     ['complete', sampleOf({ rgb, xyz }), ['fused', 'rgb', 'xyz']],
-    ['rgb-only', sampleOf({ rgb }), ['rgb']],
-    ['xyz-only', sampleOf({ xyz }), ['xyz']],
+    ['rgb-only', sampleOf({ rgb }), ['fused', 'rgb']],
+    ['xyz-only', sampleOf({ xyz }), ['fused', 'xyz']],
   ] as const) {
     const inspection = await inspector.inspect(sample, never)
     t.match(inspection, {
@@ -48,7 +48,7 @@ t.test('a good part is decided in every condition, with everything the verdict m
       bundleId: repository.manifest.bundle.id,
       backend: 'onnxruntime-cpu',
       placement: { frameWidth: 100, frameHeight: 100, side: 100, padTop: 0, padLeft: 0 },
-      timingMs: { preprocess: Number, judge: Number, total: Number },
+      timingMs: { preprocess: Number, fusion: Number, judge: Number, total: Number },
     })
     t.ok(normalityOf(inspection) >= 0.05, `${condition}: a part like the taught ones is normal`)
     t.same(inspection.kind === 'decided' && Object.keys(inspection.bankScores).sort(), banks)

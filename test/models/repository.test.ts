@@ -45,6 +45,17 @@ t.test('a repository of another bundle is refused with both names', async (t) =>
   })
 })
 
+t.test('a repository of the version before is refused: it must be taught again', async (t) => {
+  const folder = path.join(t.testdir(), 'r')
+  await saveRepository(folder, repository)
+  const file = path.join(folder, 'manifest.json')
+  await writeFile(file, (await readFile(file, 'utf8')).replace('repository@2', 'repository@1'))
+  await t.rejects(loadRepository(folder, expected), {
+    code: 'REPOSITORY_MISMATCH',
+    message: /'radar-edge\/repository@1', this version needs radar-edge\/repository@2: teach again/,
+  })
+})
+
 t.test('whatever was changed on disk is refused', async (t) => {
   const whole = path.join(t.testdir(), 'whole')
   await saveRepository(whole, repository)
@@ -63,6 +74,7 @@ t.test('whatever was changed on disk is refused', async (t) => {
     ['other units', 'manifest.json', manifest.replace('"metres"', '"millimetres"')],
     ['another grid', 'manifest.json', manifest.replace('"columns": 28', '"columns": 56')],
     ['an unknown key', 'manifest.json', manifest.replace('{', '{ "extra": 1,')],
+    ['no schema', 'manifest.json', manifest.replace('radar-edge/repository@2', 'something else')],
     ['no JSON', 'manifest.json', manifest.slice(0, 100)],
   ]
   for (const [what, file, contents] of damages) {

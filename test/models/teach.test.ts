@@ -1,9 +1,12 @@
 import t from 'tap'
+import type { DecidableCondition } from '../../drivers/sample.ts'
+import type { Fuse } from '../../models/fusion.ts'
 import { judge } from '../../models/judge.ts'
+import { narrowed } from '../../models/narrow.ts'
 import { openSearch } from '../../models/nearest.ts'
 import { repositoryManifestSchema } from '../../models/repository-manifest.ts'
-import { teach } from '../../models/teach.ts'
-import { narrowed, partFeatures } from '../support/part-features.ts'
+import { teach, type TaughtPart } from '../../models/teach.ts'
+import { fuseSideBySide as fuse, partFeatures } from '../support/part-features.ts'
 import { goodParts, taughtRepository, teachRequest } from '../support/taught-repository.ts'
 
 const search = await openSearch({ threads: 1 })
@@ -46,7 +49,7 @@ t.test('the banks stay under the byte budget and hold nothing of held-out parts'
   const { banks, manifest } = await taughtRepository(search, { byteBudget })
   const bytes = Object.values(banks).reduce((sum, bank) => sum + bank.values.byteLength, 0)
   t.ok(bytes <= byteBudget && bytes > 0.9 * byteBudget, `${bytes} bytes`)
-  t.equal(banks.fused.width, banks.rgb.width + banks.xyz.width)
+  t.equal(new Set(Object.values(banks).map(({ rows }) => rows)).size, 1, 'as many rows in every bank')
   t.ok(repositoryManifestSchema.safeParse(manifest).success)
 })
 
@@ -62,11 +65,7 @@ t.test('measured false rejects keep the promise in every condition', async (t) =
     const judged = 50
     for (let seed = 2001; seed < 2001 + judged; seed++) {
       const part = partFeatures({ seed })
-      const { normality, threshold } = await judge(
-        condition === 'complete' ? part : narrowed(part, condition),
-        repository,
-        search,
-      )
+      const { normality, threshold } = await judge(narrowed(part, condition), repository, { search, fuse })
       if (normality < threshold) rejected++
     }
     // 40 calibration parts place the threshold with a spread of its own: beta-binomial(50, 4, 37), 99.9 % up to 17.
@@ -96,17 +95,61 @@ t.test('what cannot be promised is said', async (t) => {
   t.match(manifest.warnings.join(), /blanks the background/)
 })
 
-t.test('too few parts, too small a budget and incomplete parts are refused', async (t) => {
+const narrowedParts = (parts: readonly TaughtPart[], condition: DecidableCondition): TaughtPart[] =>
+  parts.map(({ partId, features }) => ({ partId, features: narrowed(features, condition) }))
+
+t.test('too few parts with both modalities and too small a budget are refused', async (t) => {
   await t.rejects(taughtRepository(search, { parts: goodParts(2, 1) }), { code: 'REPOSITORY_REFUSED' })
   await t.rejects(taughtRepository(search, { byteBudget: 1000 }), { code: 'REPOSITORY_REFUSED' })
-  const incomplete = goodParts(4, 1).map(({ partId, features }) => ({
-    partId,
-    features: narrowed(features, 'rgb-only'),
-  }))
-  await t.rejects(taughtRepository(search, { parts: incomplete }), { code: 'MODEL_MISMATCH' })
-  const parts = goodParts(4, 1)
-  parts[2]!.features.rgb!.values[8000] = NaN
-  await t.rejects(taughtRepository(search, { parts }), { code: 'NOT_FINITE' })
+  const parts = [...goodParts(2, 1), ...narrowedParts(goodParts(4, 11), 'rgb-only')]
+  await t.rejects(taughtRepository(search, { parts }), {
+    code: 'REPOSITORY_REFUSED',
+    message: /from 2 different good parts with both modalities and 4 with one, at least 3/,
+  })
+  const poisoned = goodParts(4, 1)
+  poisoned[2]!.features.rgb!.values[8000] = NaN
+  await t.rejects(taughtRepository(search, { parts: poisoned }), { code: 'NOT_FINITE' })
+})
+
+t.test('a part with one modality teaches and calibrates what it has, and nothing else', async (t) => {
+  const parts = [
+    ...goodParts(4, 1),
+    ...narrowedParts(goodParts(3, 11), 'rgb-only'),
+    ...narrowedParts(goodParts(2, 21), 'xyz-only'),
+  ]
+  const heldOut = [...goodParts(2, 101), ...narrowedParts(goodParts(18, 111), 'rgb-only')]
+  const { manifest } = await taughtRepository(search, { parts, heldOut, byteBudget: 1e7 })
+  t.equal(manifest.taught.length, 9)
+  const { banks, heads } = manifest
+  t.ok(banks.rgb.candidates > banks.xyz.candidates, '7 parts against 6')
+  t.equal(banks['fused-rgb-only'].candidates, banks.rgb.candidates)
+  t.equal(banks['fused-xyz-only'].candidates, banks.xyz.candidates)
+  t.ok(banks['fused-complete'].candidates < banks.xyz.candidates, '4 parts')
+  t.match(heads, {
+    complete: { calibration: { source: 'both', parts: 2 + 4 } },
+    'rgb-only': { calibration: { source: 'held-out', parts: 20 } },
+    'xyz-only': { calibration: { source: 'both', parts: 2 + 6 } },
+  })
+  t.match(manifest.warnings.join('\n'), /^complete: calibrated on 6 good parts/m)
+  t.match(manifest.warnings.join('\n'), /^xyz-only: calibrated on 8 good parts/m)
+})
+
+t.test('the recipe’s mode is that of every head', async (t) => {
+  for (const mdmMode of ['one-sided', 'two-sided'] as const) {
+    const { manifest } = await taughtRepository(search, { mdmMode })
+    for (const { mahalanobis } of Object.values(manifest.heads)) t.equal(mahalanobis.mode, mdmMode)
+  }
+})
+
+t.test('a part is not fused more often than twice in each condition', async (t) => {
+  let asked = 0
+  const counted: Fuse = (features) => {
+    asked++
+    return fuse(features)
+  }
+  await taughtRepository(search, { fuse: counted })
+  // One more tells how wide a row is; 6 parts are in the banks and calibrate, 4 calibrate.
+  t.equal(asked, 1 + 3 * (6 + 6 + 4))
 })
 
 t.test('progress is told per phase, and an abort ends teaching with its reason', async (t) => {
@@ -115,7 +158,17 @@ t.test('progress is told per phase, and an abort ends teaching with its reason',
   await taughtRepository(search, { signal, onProgress: ({ phase }) => phases.add(phase) })
   t.same(
     [...phases],
-    ['choosing rgb patches', 'choosing xyz patches', 'choosing fused patches', 'calibrating'],
+    [
+      'choosing rgb patches',
+      'choosing xyz patches',
+      'fusing complete patches',
+      'choosing fused-complete patches',
+      'fusing rgb-only patches',
+      'choosing fused-rgb-only patches',
+      'fusing xyz-only patches',
+      'choosing fused-xyz-only patches',
+      'calibrating',
+    ],
   )
   const reason = new Error('operator stopped it')
   await t.rejects(taughtRepository(search, { signal: AbortSignal.abort(reason) }), reason)

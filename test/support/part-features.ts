@@ -1,5 +1,6 @@
 /** Made-up features of a product: every patch has its own look, every part varies a little, a defect looks otherwise. */
 import { GRID_COLUMNS, GRID_PATCHES, type Features } from '../../models/features.ts'
+import type { Fuse } from '../../models/fusion.ts'
 import { seededRandom, type Random } from '../../models/random.ts'
 
 export const RGB_WIDTH = 12
@@ -49,12 +50,25 @@ export function partFeatures({ seed, rgbDefect = 0, xyzDefect = 0, xyzIsNoise }:
   }
 }
 
-export function narrowed(features: Features, condition: 'rgb-only' | 'xyz-only'): Features {
-  const { rgb, xyz, foregroundPatches } = features
-  return condition === 'rgb-only'
-    ? { condition, rgb: rgb!, foregroundPatches: foregroundPatches.map(() => 1) }
-    : { condition, xyz: xyz!, foregroundPatches }
+/** Stands in for a missing modality, per patch and entry alike. */
+const PSEUDO = 0.25
+const GAINS = { complete: 1, 'rgb-only': 2, 'xyz-only': 3 } as const
+
+/** A fusion for made-up parts: both modalities side by side, larger by the condition, so that no two conditions can be mixed up. */
+export const fuseSideBySide: Fuse = async ({ condition, rgb, xyz }) => {
+  const width = (rgb?.width ?? RGB_WIDTH) + (xyz?.width ?? XYZ_WIDTH)
+  const values = new Float32Array(GRID_PATCHES * width)
+  for (let patch = 0; patch < GRID_PATCHES; patch++) {
+    const row = [
+      ...(rgb?.values.subarray(patch * rgb.width, (patch + 1) * rgb.width) ?? pseudo(RGB_WIDTH)),
+      ...(xyz?.values.subarray(patch * xyz.width, (patch + 1) * xyz.width) ?? pseudo(XYZ_WIDTH)),
+    ]
+    for (const [i, value] of row.entries()) values[patch * width + i] = GAINS[condition] * value
+  }
+  return { width, values }
 }
+
+const pseudo = (width: number): Float32Array => new Float32Array(width).fill(PSEUDO)
 
 function gaussian(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())

@@ -4,9 +4,9 @@ import { bundleManifestSchema } from '../../models/bundle-manifest.ts'
 import type { Search } from '../../models/nearest.ts'
 import { teach, type TaughtPart, type TeachRequest } from '../../models/teach.ts'
 import type { Repository } from '../../models/repository.ts'
-import { partFeatures, type PartOptions } from './part-features.ts'
+import { fuseSideBySide, partFeatures, type PartOptions } from './part-features.ts'
 
-const manifestFile = new URL('../../models/bundles/radar-lite/manifest.json', import.meta.url)
+const manifestFile = new URL('../fixtures/tiny-bundle/manifest.json', import.meta.url)
 
 export function goodParts(
   count: number,
@@ -30,6 +30,7 @@ export async function teachRequest(
     parts: goodParts(6, 1),
     heldOut: goodParts(4, 101),
     search,
+    fuse: fuseSideBySide,
     byteBudget: 60_000,
     falseRejectRate: 0.05,
     seed: 1,

@@ -7,9 +7,18 @@ import { sha256Of } from '../../models/content-id.ts'
 
 export const TINY_BUNDLE = fileURLToPath(new URL('../fixtures/tiny-bundle', import.meta.url))
 
+const NAMES = [
+  'manifest.json',
+  'rgb.onnx',
+  'xyz.onnx',
+  'fusion.onnx',
+  'pseudo.safetensors',
+  'golden.safetensors',
+] as const
+
 /** Copies the tiny bundle into `folder`, which must exist, and returns it. */
 export function copyTinyBundle(folder: string): string {
-  for (const name of ['manifest.json', 'rgb.onnx', 'xyz.onnx', 'pseudo.safetensors', 'golden.safetensors']) {
+  for (const name of NAMES) {
     cpSync(path.join(TINY_BUNDLE, name), path.join(folder, name))
   }
   return folder

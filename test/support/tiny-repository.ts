@@ -1,6 +1,7 @@
 /** A repository taught on the tiny bundle from the parts of samples.ts, by the product's own steps. */
 import { openBundle } from '../../models/bundle.ts'
 import { extractFeatures } from '../../models/extract.ts'
+import { fuseWith } from '../../models/fusion.ts'
 import { openSearch } from '../../models/nearest.ts'
 import { saveRepository, type Repository } from '../../models/repository.ts'
 import { teach, type TaughtPart } from '../../models/teach.ts'
@@ -33,6 +34,7 @@ export async function teachTinyRepository(
       parts: parts.slice(0, TAUGHT),
       heldOut: parts.slice(TAUGHT),
       search,
+      fuse: fuseWith(bundle),
       byteBudget: 100_000,
       falseRejectRate: 0.05,
       seed,

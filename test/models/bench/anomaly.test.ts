@@ -57,6 +57,7 @@ t.test('every class is taught and measured in the three conditions', async (t) =
       'preprocess',
       'rgb-encoder',
       'xyz-encoder',
+      'fusion',
       'judge complete',
       'judge rgb-only',
       'judge xyz-only',
