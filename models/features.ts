@@ -60,6 +60,18 @@ export type BankName = 'rgb' | 'xyz' | 'fused'
 export const BANK_KEYS = ['rgb', 'xyz', 'fused-complete', 'fused-rgb-only', 'fused-xyz-only'] as const
 export type BankKey = (typeof BANK_KEYS)[number]
 
+/** One value for each bank. */
+export function byBankKey<T>(of: (key: BankKey) => T): Record<BankKey, T> {
+  return {
+    rgb: of('rgb'),
+    xyz: of('xyz'),
+    'fused-complete': of('fused-complete'),
+    'fused-rgb-only': of('fused-rgb-only'),
+    'fused-xyz-only': of('fused-xyz-only'),
+  }
+}
+
+/** Which matrix a bank's name means for a part of this condition. */
 export function bankKey(name: BankName, condition: DecidableCondition): BankKey {
   return name === 'fused' ? `fused-${condition}` : name
 }

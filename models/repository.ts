@@ -8,7 +8,7 @@ import * as z from 'zod'
 import { makeBank, type Bank } from './bank.ts'
 import { contentId, sha256Of } from './content-id.ts'
 import { writeFolder, type FileSystem } from './durable-folder.ts'
-import { BANK_KEYS, GRID_PATCHES, type BankKey } from './features.ts'
+import { BANK_KEYS, byBankKey, GRID_PATCHES, type BankKey } from './features.ts'
 import {
   REPOSITORY_SCHEMA,
   repositoryManifestSchema,
@@ -22,7 +22,7 @@ export interface Repository {
   readonly id: string
   readonly manifest: RepositoryManifest
   readonly banks: Readonly<Record<BankKey, Bank>>
-  /** 1 where any taught part had foreground, widened by one patch: 784. It stands in for the foreground without 3D. */
+  /** 1 where any part taught with 3D had foreground, widened by one patch: 784. It stands in for the foreground without 3D. */
   readonly foregroundPrior: Uint8Array
 }
 
@@ -147,13 +147,7 @@ function decodeTensors(tensors: ReadonlyMap<string, SafeTensor>, manifest: Repos
     throw unreadable(`'foreground_prior' is not U8 [${GRID_PATCHES}]`)
   }
   return {
-    banks: {
-      rgb: bankOf('rgb'),
-      xyz: bankOf('xyz'),
-      'fused-complete': bankOf('fused-complete'),
-      'fused-rgb-only': bankOf('fused-rgb-only'),
-      'fused-xyz-only': bankOf('fused-xyz-only'),
-    },
+    banks: byBankKey(bankOf),
     foregroundPrior: prior.data,
   }
 }

@@ -4,7 +4,7 @@ import { makeBank, type Bank } from './bank.ts'
 import { widened } from './comparison.ts'
 import { coresetWithout, selectCoreset } from './coreset.ts'
 import { normalised, scaleOf, type FeatureScale } from './feature-scale.ts'
-import { BANK_KEYS, GRID_PATCHES, type BankKey, type Features } from './features.ts'
+import { BANK_KEYS, byBankKey, GRID_PATCHES, type BankKey, type Features } from './features.ts'
 import type { Fuse, PatchRows } from './fusion.ts'
 import { ModelError } from './model-error.ts'
 import { canNarrow, narrowed } from './narrow.ts'
@@ -73,19 +73,7 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
     )
   }
   const rows = rowsWithin(options.byteBudget, complete, (await options.fuse(complete)).width)
-  // Without 3D every patch counts as foreground: such a part does not tell where it lies.
-  const located = parts.filter(({ condition }) => condition !== 'rgb-only')
-  const foregroundPrior = widened(
-    Uint8Array.from({ length: GRID_PATCHES }, (_, patch) =>
-      located.some((part) => part.foregroundPatches[patch] === 1) ? 1 : 0,
-    ),
-  )
-  const random = seededRandom(options.seed)
-  const chosen = parts.map(({ condition, foregroundPatches }) =>
-    condition === 'rgb-only'
-      ? candidatePatches(foregroundPrior, foregroundPrior, random)
-      : candidatePatches(foregroundPatches, foregroundPrior, random),
-  )
+  const { foregroundPrior, chosen } = candidatesOf(parts, options.seed)
   const built = new Map<BankKey, BuiltBank>()
   for (const key of BANK_KEYS) {
     built.set(
@@ -93,16 +81,7 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
       await buildBank(key, await gather(parts, chosen, { key, ...options }), { rows, ...options }),
     )
   }
-  const each = <T>(pick: (bank: BuiltBank) => T): Record<BankKey, T> => {
-    const of = (key: BankKey): T => pick(built.get(key)!)
-    return {
-      rgb: of('rgb'),
-      xyz: of('xyz'),
-      'fused-complete': of('fused-complete'),
-      'fused-rgb-only': of('fused-rgb-only'),
-      'fused-xyz-only': of('fused-xyz-only'),
-    }
-  }
+  const each = <T>(pick: (bank: BuiltBank) => T) => byBankKey((key) => pick(built.get(key)!))
   return {
     banks: each(({ bank }) => bank),
     without: each(({ without }) => without),
@@ -112,17 +91,39 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
   }
 }
 
-interface BuiltBank {
+/** Which patches of each part may enter a bank, and where parts have lain. */
+export function candidatesOf(
+  parts: readonly Features[],
+  seed: number,
+): { readonly foregroundPrior: Uint8Array; readonly chosen: readonly number[][] } {
+  // Without 3D every patch counts as foreground: such a part does not tell where it lies.
+  const located = parts.filter(({ condition }) => condition !== 'rgb-only')
+  const foregroundPrior = widened(
+    Uint8Array.from({ length: GRID_PATCHES }, (_, patch) =>
+      located.some((part) => part.foregroundPatches[patch] === 1) ? 1 : 0,
+    ),
+  )
+  const random = seededRandom(seed)
+  const chosen = parts.map(({ condition, foregroundPatches }) =>
+    condition === 'rgb-only'
+      ? candidatePatches(foregroundPrior, foregroundPrior, random)
+      : candidatePatches(foregroundPatches, foregroundPrior, random),
+  )
+  return { foregroundPrior, chosen }
+}
+
+export interface BuiltBank {
   readonly bank: Bank
   without(part: number): Bank
   readonly description: RepositoryManifest['banks'][BankKey]
   readonly scale: FeatureScale
 }
 
-async function buildBank(
-  key: BankKey,
+/** @param name for progress. */
+export async function buildBank(
+  name: string,
   raw: Candidates,
-  { rows, seed, signal, onProgress }: BankOptions & { readonly rows: number },
+  { rows, seed, signal, onProgress }: Omit<BankOptions, 'byteBudget' | 'fuse'> & { readonly rows: number },
 ): Promise<BuiltBank> {
   const { width, rowParts } = raw
   const scale = scaleOf(raw.values)
@@ -133,7 +134,7 @@ async function buildBank(
     projectedWidth: PROJECTED_WIDTH,
     seed,
     ...(signal && { signal }),
-    onProgress: (done, total) => onProgress?.({ phase: `choosing ${key} patches`, done, total }),
+    onProgress: (done, total) => onProgress?.({ phase: `choosing ${name} patches`, done, total }),
   })
   const bankOf = (selected: Int32Array): Bank => {
     const kept = new Float32Array(selected.length * width)
@@ -182,7 +183,7 @@ function candidatePatches(foreground: Uint8Array, prior: Uint8Array, random: Ran
 }
 
 /** As the encoders and the fusion give them: `rows * width`. */
-interface Candidates extends PatchRows {
+export interface Candidates extends PatchRows {
   /** Per row: index of the part that it comes from. */
   readonly rowParts: Int32Array
 }
