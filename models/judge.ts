@@ -5,6 +5,7 @@ import type { BankKey, BankName, Features } from './features.ts'
 import { mahalanobis } from './mahalanobis.ts'
 import { ModelError } from './model-error.ts'
 import { normalityOf } from './normality.ts'
+import type { DecisionHead } from './repository-manifest.ts'
 import type { Repository } from './repository.ts'
 
 export interface Judgement {
@@ -27,30 +28,44 @@ export async function judge(
   comparer: Comparer,
 ): Promise<Judgement> {
   const { condition } = features
-  const { manifest, banks, foregroundPrior } = repository
-  const taught = { bankOf: (key: BankKey) => banks[key], scales: manifest.scales, foregroundPrior }
-  const head = manifest.heads[condition]
-  const findings: Finding[] = []
+  const { manifest } = repository
+  const findings = await findingsOf(features, repository, comparer)
   const bankScores: Partial<Record<BankName, number>> = {}
-  for (const name of BANKS_OF[condition]) {
-    const finding = await findingOf(features, name, { ...taught, ...comparer })
-    findings.push(finding)
-    bankScores[name] = finding.score
+  for (const [i, name] of BANKS_OF[condition].entries()) bankScores[name] = findings[i]!.score
+  return {
+    condition,
+    threshold: manifest.falseRejectRate,
+    bankScores,
+    ...conclude(findings, manifest.heads[condition]),
   }
+}
+
+/** What the banks of the part's condition say of it, in the order of BANKS_OF. */
+export async function findingsOf(
+  features: Features,
+  { manifest, banks, foregroundPrior }: Repository,
+  comparer: Comparer,
+): Promise<Finding[]> {
+  const taught = { bankOf: (key: BankKey) => banks[key], scales: manifest.scales, foregroundPrior }
+  const findings: Finding[] = []
+  for (const name of BANKS_OF[features.condition]) {
+    findings.push(await findingOf(features, name, { ...taught, ...comparer }))
+  }
+  return findings
+}
+
+/** @throws ModelError `NOT_FINITE`. */
+export function conclude(
+  findings: readonly Finding[],
+  head: Pick<DecisionHead, 'mahalanobis' | 'normality' | 'map'>,
+): Pick<Judgement, 'distance' | 'normality' | 'map'> {
   const distance = mahalanobis(
     head.mahalanobis,
     findings.map(({ score }) => score),
   )
   const map = mixedMap(findings, head.map)
   if (!Number.isFinite(distance) || !map.every(Number.isFinite)) {
-    throw new ModelError('NOT_FINITE', `the distance or the map of a ${condition} part is not finite`)
+    throw new ModelError('NOT_FINITE', 'the distance or the map of a part is not finite')
   }
-  return {
-    condition,
-    normality: normalityOf(head.normality, distance),
-    threshold: manifest.falseRejectRate,
-    distance,
-    bankScores,
-    map,
-  }
+  return { distance, normality: normalityOf(head.normality, distance), map }
 }

@@ -39,11 +39,26 @@ const FEWEST_PARTS = 3
 /** With so many held-out parts of a condition the taught ones need not be asked again (numerics 5.5). */
 const ENOUGH_NORMALS = 20
 
+/** A repository and what it was made of: a bench puts other banks and heads on the same parts. */
+export interface Lesson {
+  readonly repository: Repository
+  /** Without twins, in the order of `built.without`. */
+  readonly parts: readonly TaughtPart[]
+  readonly heldOut: readonly TaughtPart[]
+  readonly built: TaughtBanks
+  readonly normals: Normals
+}
+
 /**
  * @throws RepositoryError `REPOSITORY_REFUSED` for too few parts or a budget without room; ModelError for features that
  * are not finite or not of the part's condition. Rejects with the signal's reason.
  */
 export async function teach(request: TeachRequest): Promise<Repository> {
+  return (await teachLesson(request)).repository
+}
+
+/** As `teach`, which keeps the repository only. */
+export async function teachLesson(request: TeachRequest): Promise<Lesson> {
   const { product, bundle, falseRejectRate, seed, byteBudget, mdmMode } = request
   const warnings: string[] = []
   const known = new Map<string, string>()
@@ -72,7 +87,7 @@ export async function teach(request: TeachRequest): Promise<Repository> {
       seed,
       ...(mdmMode && { mode: mdmMode }),
     })
-  return makeRepository({
+  const repository = makeRepository({
     manifest: {
       schema: REPOSITORY_SCHEMA,
       product,
@@ -101,6 +116,7 @@ export async function teach(request: TeachRequest): Promise<Repository> {
     banks: built.banks,
     foregroundPrior: built.foregroundPrior,
   })
+  return { repository, parts, heldOut, built, normals }
 }
 
 interface HashedPart extends TaughtPart {
@@ -134,12 +150,14 @@ function bytesOf(values: Float32Array = new Float32Array(0)): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
-function sourceOf(heldOut: readonly TaughtPart[], condition: DecidableCondition): CalibrationSource {
+/** Where the normals of a condition come from. */
+export function sourceOf(heldOut: readonly TaughtPart[], condition: DecidableCondition): CalibrationSource {
   const able = heldOut.filter(({ features }) => canNarrow(features.condition, condition)).length
   return able >= ENOUGH_NORMALS ? 'held-out' : able > 0 ? 'both' : 'leave-one-part-out'
 }
 
-type Normals = Readonly<Record<DecidableCondition, CalibrationPart[]>>
+/** What the banks say of good parts that they do not hold. */
+export type Normals = Readonly<Record<DecidableCondition, CalibrationPart[]>>
 
 /**
  * In every condition that a part has the modalities of: held-out parts against the whole banks; where they are few, also each taught
