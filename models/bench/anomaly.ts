@@ -4,14 +4,12 @@
  */
 import { indexDataset, type DatasetItem } from '../../drivers/dataset.ts'
 import { replayStation, type ReplayStation } from '../../drivers/replay.ts'
-import { conditionOf, type DecidableCondition, type Sample } from '../../drivers/sample.ts'
+import type { DecidableCondition } from '../../drivers/sample.ts'
 import { openBundle, verifyGolden, type Bundle } from '../bundle.ts'
 import { extractFeatures } from '../extract.ts'
-import type { Features, Placement } from '../features.ts'
 import { fuseTimed, fuseWith } from '../fusion.ts'
 import { judge } from '../judge.ts'
 import type { DefectMask } from '../metrics.ts'
-import { narrowed } from '../narrow.ts'
 import { openSearch, type Search } from '../nearest.ts'
 import type { Repository } from '../repository.ts'
 import { startStepClock } from '../step-clock.ts'
@@ -24,6 +22,7 @@ import {
   type ConditionFigures,
   type Outcome,
 } from './anomaly-figures.ts'
+import { inEveryCondition, sampleOf, triggerOf } from './bench-parts.ts'
 
 export interface AnomalyBenchOptions {
   readonly bundleFolder: string
@@ -209,7 +208,10 @@ async function completeParts(
   const parts: TaughtPart[] = []
   for (const [index, item] of items.entries()) {
     options.signal?.throwIfAborted()
-    const extracted = await extractFeatures(await sampleOf(item, tools), { bundle, seed: options.seed })
+    const extracted = await extractFeatures(
+      await sampleOf(item, { station: tools.station, signal: options.signal }),
+      { bundle, seed: options.seed },
+    )
     if (extracted.condition === 'complete') parts.push({ partId: item.partId, features: extracted.features })
     else warnings.push(`'${item.partId}' came as ${extracted.condition} and was not taught`)
     options.onProgress?.({
@@ -229,7 +231,7 @@ async function testPart(
 ): Promise<{ outcomes: Outcome[]; timingMs: Readonly<Record<string, number>> }> {
   const { bundle, search, station, options } = tools
   const clock = startStepClock()
-  const sample = await sampleOf(item, tools)
+  const sample = await sampleOf(item, { station, signal: options.signal })
   const truth = await station.truthOf(triggerOf(item))
   const outcomes: Outcome[] = []
   for (const { condition, features, placement, why } of await inEveryCondition(sample, {
@@ -251,80 +253,6 @@ async function testPart(
     outcomes.push({ ...known, judged: { distance, normality, threshold, map, mask } })
   }
   return { outcomes, timingMs: clock.stop() }
-}
-
-type InCondition = { readonly condition: DecidableCondition } & (
-  | { readonly features: Features; readonly placement: Placement; readonly why?: undefined }
-  | { readonly features?: undefined; readonly placement?: undefined; readonly why: string }
-)
-
-/**
- * The part as a live station would see it with both sensors and with either alone. Tokens are computed once: the points of a part do
- * not depend on its picture, and its picture depends on the points only where the bundle masks the background, which a live station
- * without 3D cannot. Exported for the test that holds it against three live extractions.
- */
-export async function inEveryCondition(
-  sample: Sample,
-  options: Parameters<typeof extractFeatures>[1],
-): Promise<InCondition[]> {
-  const { rgb, xyz } = sample.frames
-  const live = async (condition: DecidableCondition, frames: Sample['frames']): Promise<InCondition> => {
-    if (Object.keys(frames).length === 0) return { condition, why: 'the data set has no file for it' }
-    const extracted = await extractFeatures({ ...sample, frames, condition: conditionOf(frames) }, options)
-    if (extracted.condition === condition) {
-      return {
-        condition,
-        features: extracted.features,
-        placement: placed(extracted.input.placement, extracted.step),
-      }
-    }
-    const absent = extracted.condition === 'none' ? extracted.absent : extracted.input.absent
-    return {
-      condition,
-      why:
-        Object.values(absent)
-          .map(({ detail }) => detail)
-          .join('; ') || 'a file is missing',
-    }
-  }
-  const complete = await live('complete', sample.frames)
-  const rgbAlone = () => live('rgb-only', rgb ? { rgb } : {})
-  const xyzAlone = () => live('xyz-only', xyz ? { xyz } : {})
-  if (!complete.features) return [complete, await rgbAlone(), await xyzAlone()]
-
-  const { features, placement } = complete
-  const isMasked = options.bundle.manifest.input.rgb.masking === 'foreground'
-  return [
-    complete,
-    isMasked
-      ? await rgbAlone()
-      : { condition: 'rgb-only', placement, features: narrowed(features, 'rgb-only') },
-    { condition: 'xyz-only', placement, features: narrowed(features, 'xyz-only') },
-  ]
-}
-
-/** In pixels of the frame that was read, which is the mask's. */
-function placed({ frameWidth, frameHeight, side, padTop, padLeft }: Placement, step: number): Placement {
-  return {
-    frameWidth: frameWidth * step,
-    frameHeight: frameHeight * step,
-    side: side * step,
-    padTop: padTop * step,
-    padLeft: padLeft * step,
-  }
-}
-
-const triggerOf = ({ partId }: DatasetItem) =>
-  ({ id: `bench-${partId}`, atMs: performance.now(), source: 'bench', partId }) as const
-
-async function sampleOf(item: DatasetItem, { station, options }: Tools): Promise<Sample> {
-  const { signal = new AbortController().signal } = options
-  const trigger = triggerOf(item)
-  const frames = {
-    ...(item.rgbPath !== undefined && { rgb: await station.rgb.capture(trigger, signal) }),
-    ...(item.xyzPath !== undefined && { xyz: await station.xyz.capture(trigger, signal) }),
-  }
-  return { trigger, frames, absent: {}, condition: conditionOf(frames) }
 }
 
 function firstOfEachLabel(items: readonly DatasetItem[], most = Infinity): DatasetItem[] {

@@ -7,7 +7,7 @@ import {
   type Sample,
 } from '../../drivers/sample.ts'
 import { renderPart } from '../../drivers/synthetic/render.ts'
-import { inEveryCondition } from '../../models/bench/anomaly.ts'
+import { inEveryCondition } from '../../models/bench/bench-parts.ts'
 import { openBundle } from '../../models/bundle.ts'
 import type { Features } from '../../models/features.ts'
 import { fuseWith } from '../../models/fusion.ts'
