@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { activeRepository } from '../../../models/repository-store.ts'
@@ -25,8 +26,10 @@ t.test('from recorded parts to their verdicts: synth, teach --data, replay', asy
   t.equal(written.code, 0, written.stderr)
 
   const file = await writeConfig(folder, { bundle: TINY_BUNDLE })
+  await rm(join(data, 'cookie', 'train', 'good', 'xyz', '003.tiff'))
   const taught = await radarEdge(['teach', '--config', file, '--data', data, '--json'])
   t.equal(taught.code, 0, taught.stderr)
+  t.match(taught.stderr, /003 is taught as rgb-only: /)
   const [report] = jsonLines(taught)
   t.match(report, { product: 'cookie', taught: 4, heldOut: 2, falseRejectRate: 0.1 })
   const active = await activeRepository(join(folder, 'state', 'repositories'), 'cookie')
