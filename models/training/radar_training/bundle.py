@@ -1,4 +1,4 @@
-"""Writes a bundle: two graphs, the pseudo-input's features, golden vectors, manifest (models/bundle-manifest.ts)."""
+"""Writes a bundle: three graphs, the pseudo-input's features, golden vectors, manifest (models/bundle-manifest.ts)."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
+from torch import Tensor, nn
 
-from . import xyz_encoder
-from .export import export_graph, round_weights, run_graph
-from .rgb_encoder import TOKEN_WIDTH, RgbEncoder
-from .xyz_encoder import CENTRES, EPSILON, NEIGHBOURS, XyzEncoder
+from .export import export_graph, input_shape, open_graph, round_weights, run_graph
+from .fusion import CONDITIONS
+from .xyz_encoder import CENTRES, EPSILON, NEIGHBOURS
 
 #: Applied to pixel / 255 (numerics 1.4).
 MEAN = (0.485, 0.456, 0.406)
@@ -41,6 +41,7 @@ class Golden(TypedDict):
     image: NDArray[np.float32]
     groups: NDArray[np.float32]
     centres: NDArray[np.float32]
+    xyz_patches: NDArray[np.float32]
 
 
 def sha256(path: Path) -> str:
@@ -60,56 +61,45 @@ def write_whole(path: Path, content: bytes) -> None:
     os.close(folder)
 
 
-def write_bundle(
-    folder: Path,
-    rgb: RgbEncoder,
-    xyz: XyzEncoder,
-    *,
-    golden: Golden,
-    rgb_provenance: Provenance,
-    xyz_provenance: Provenance,
-    name: str,
-    version: str,
-    measured: dict[str, float | str],
-) -> None:
-    """Export both encoders (evaluation mode, batch norms folded) and everything that belongs to them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for encoder in (rgb, xyz):
-        round_weights(encoder)
-    export_graph(rgb, {"image": torch.zeros(1, 3, SIZE, SIZE)}, folder / "rgb.onnx")
-    shapes = {"groups": torch.zeros(CENTRES, NEIGHBOURS, 3), "centres": torch.zeros(CENTRES, 3)}
-    export_graph(xyz, shapes, folder / "xyz.onnx")
-    finish_bundle(
-        folder,
-        golden=golden,
-        rgb_width=TOKEN_WIDTH,
-        rgb_provenance=rgb_provenance,
-        xyz_provenance=xyz_provenance,
-        name=name,
-        version=version,
-        measured=measured,
-    )
+def write_network(folder: Path, part: str, network: nn.Module) -> None:
+    """Export one network in evaluation mode as `part`.onnx. The fusion comes last: its widths are the encoders'."""
+    inputs: dict[str, Tensor]
+    if part == "rgb":
+        inputs = {"image": torch.zeros(1, 3, SIZE, SIZE)}
+    elif part == "xyz":
+        inputs = {"groups": torch.zeros(CENTRES, NEIGHBOURS, 3), "centres": torch.zeros(CENTRES, 3)}
+    else:
+        widths = {name: output_width(folder / f"{name}.onnx") for name in ("rgb", "xyz")}
+        inputs = {name: torch.zeros(PATCHES, width) for name, width in widths.items()}
+        inputs["condition"] = torch.zeros(1, dtype=torch.int64)
+    round_weights(network)
+    export_graph(network, inputs, folder / f"{part}.onnx")
+
+
+def output_width(path: Path) -> int:
+    """Width of a graph's tokens."""
+    (tokens,) = open_graph(path).get_outputs()
+    return int(tokens.shape[-1])
 
 
 def finish_bundle(
     folder: Path,
     *,
     golden: Golden,
-    rgb_width: int,
-    rgb_provenance: Provenance,
-    xyz_provenance: Provenance,
+    provenance: dict[str, Provenance],
     name: str,
     version: str,
     measured: dict[str, float | str],
 ) -> None:
     """Compute pseudo features and golden answers from the graphs in `folder`; write the manifest last."""
-    write_whole(folder / "pseudo.safetensors", save(pseudo_features(folder)))
-    answers = {
-        "image": golden["image"],
-        "rgb_tokens": run_graph(folder / "rgb.onnx", {"image": golden["image"]}),
-        "groups": golden["groups"],
-        "centres": golden["centres"],
+    pseudo = pseudo_features(folder)
+    write_whole(folder / "pseudo.safetensors", save(pseudo))
+    rgb_tokens = run_graph(folder / "rgb.onnx", {"image": golden["image"]})
+    answers: dict[str, NDArray[np.float32]] = {
+        **golden,  # type: ignore[dict-item]
+        "rgb_tokens": rgb_tokens,
         "xyz_tokens": run_graph(folder / "xyz.onnx", {"groups": golden["groups"], "centres": golden["centres"]}),
+        "fused": fused_answers(folder / "fusion.onnx", rgb_tokens[0], golden["xyz_patches"], pseudo),
     }
     # `save` writes an array's memory as it lies: a transposed view would be stored in the wrong order.
     write_whole(
@@ -119,8 +109,13 @@ def finish_bundle(
     def file(name: str) -> dict[str, str]:
         return {"name": name, "sha256": sha256(folder / name)}
 
+    def network(part: str) -> dict[str, object]:
+        path = folder / f"{part}.onnx"
+        return {"file": file(path.name), "width": output_width(path), "provenance": provenance[part]}
+
+    centres, neighbours, _ = input_shape(open_graph(folder / "xyz.onnx"), "groups")
     manifest = {
-        "schema": "radar-edge/bundle@1",
+        "schema": "radar-edge/bundle@2",
         "name": name,
         "version": version,
         "createdAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -130,18 +125,16 @@ def finish_bundle(
             "xyz": {
                 "units": "metres",
                 "resample": "nearest-floor",
-                "centres": CENTRES,
-                "neighbours": NEIGHBOURS,
+                "centres": centres,
+                "neighbours": neighbours,
                 "normalisation": "sample",
                 "epsilon": EPSILON,
             },
         },
         "grid": {"rows": 28, "columns": 28},
-        "encoders": {
-            "rgb": {"file": file("rgb.onnx"), "width": rgb_width, "provenance": rgb_provenance},
-            "xyz": {"file": file("xyz.onnx"), "width": xyz_encoder.TOKEN_WIDTH, "provenance": xyz_provenance},
-        },
-        "instructions": {"complete": 0, "rgb-only": 1, "xyz-only": 2},
+        "encoders": {"rgb": network("rgb"), "xyz": network("xyz")},
+        "fusion": network("fusion"),
+        "instructions": {condition: index for index, condition in enumerate(CONDITIONS)},
         "pseudo": file("pseudo.safetensors"),
         "golden": {**file("golden.safetensors"), "maxAbsoluteError": GOLDEN_TOLERANCE},
         "licence": "Apache-2.0",
@@ -150,17 +143,32 @@ def finish_bundle(
     write_whole(folder / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
 
 
+def fused_answers(
+    graph: Path, rgb: NDArray[np.float32], xyz: NDArray[np.float32], pseudo: dict[str, NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """G_hat [3,784,F]: one sample in every condition, the pseudo-feature standing in for what is missing."""
+    answers = []
+    for index, condition in enumerate(CONDITIONS):
+        feeds: dict[str, NDArray[np.generic]] = {
+            "rgb": pseudo["rgb"] if condition == "xyz-only" else rgb,
+            "xyz": pseudo["xyz"] if condition == "rgb-only" else xyz,
+            "condition": np.array([index], np.int64),
+        }
+        answers.append(run_graph(graph, feeds))
+    return np.stack(answers)
+
+
 def pseudo_features(folder: Path) -> dict[str, NDArray[np.float32]]:
     """Features of the all-ones pseudo-input (numerics 5.5): `rgb` [784,width] and `xyz` [784,width].
 
     The image is one after normalisation. The cloud is one point, (1,1,1), so every centre is it and every offset zero:
     all tokens are equal, and so is every patch.
     """
-    image = np.ones((1, 3, SIZE, SIZE), np.float32)
-    groups = np.zeros((CENTRES, NEIGHBOURS, 3), np.float32)
-    centres = np.ones((CENTRES, 3), np.float32)
-    token = run_graph(folder / "xyz.onnx", {"groups": groups, "centres": centres})[0]
+    xyz = open_graph(folder / "xyz.onnx")
+    groups = np.zeros(input_shape(xyz, "groups"), np.float32)
+    centres = np.ones(input_shape(xyz, "centres"), np.float32)
+    token = xyz.run(["tokens"], {"groups": groups, "centres": centres})[0][0]
     return {
-        "rgb": run_graph(folder / "rgb.onnx", {"image": image})[0],
+        "rgb": run_graph(folder / "rgb.onnx", {"image": np.ones((1, 3, SIZE, SIZE), np.float32)})[0],
         "xyz": np.tile(token, (PATCHES, 1)),
     }

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
 from .bundle import MEAN, STD
+from .export import open_graph
 from .parts import Part, read_part
 from .patchcore import auroc, part_scores
 from .point_groups import group_points
@@ -27,12 +27,6 @@ Encode = Callable[[Part], NDArray[np.float32]]
 #: Kinds of drivers/synthetic that one sensor alone can see.
 COLOUR_ONLY = {"stain", "discolouration", "misprint"}
 SHAPE_ONLY = {"dent", "bump", "warp"}
-
-
-def open_graph(path: Path) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 2
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def rgb_tokens(bundle: Path) -> Encode:

@@ -1,6 +1,7 @@
 """PyTorch modules -> ONNX opset 17 with fixed shapes, large weights stored as fp16."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,11 @@ def round_weights(module: nn.Module) -> None:
                 parameter.copy_(parameter.half().float())
 
 
-def export_graph(module: nn.Module, inputs: dict[str, Tensor], path: Path) -> None:
-    """Write `module(*inputs.values())` as a graph with those input names and the output `tokens`."""
+def export_graph(module: nn.Module, inputs: dict[str, Tensor], path: Path, halved: bool = True) -> None:
+    """Write `module(*inputs.values())` as a graph with those input names and the output `tokens`.
+
+    `halved` stores weights as fp16 that it holds exactly; without it the graph has no Cast.
+    """
     with warnings.catch_warnings():
         # The TorchScript exporter writes opset 17 as asked; the newer one converts down from 18.
         warnings.simplefilter("ignore")
@@ -39,7 +43,8 @@ def export_graph(module: nn.Module, inputs: dict[str, Tensor], path: Path) -> No
             dynamo=False,
         )
     model = onnx.load(path)
-    halve_weights(model)
+    if halved:
+        halve_weights(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
@@ -61,10 +66,19 @@ def halve_weights(model: onnx.ModelProto) -> None:
         model.graph.node.insert(0, cast)
 
 
-def run_graph(path: Path, inputs: dict[str, NDArray[np.float32]], threads: int = 2) -> NDArray[np.float32]:
-    """The graph's `tokens` for one set of inputs, on the CPU."""
+def open_graph(path: Path, threads: int = 2) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    tokens: NDArray[np.float32] = session.run(["tokens"], inputs)[0]
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def input_shape(session: ort.InferenceSession, name: str) -> list[int]:
+    """The fixed shape of one input."""
+    (shape,) = (value.shape for value in session.get_inputs() if value.name == name)
+    return [int(side) for side in shape]
+
+
+def run_graph(path: Path, inputs: Mapping[str, NDArray[np.generic]], threads: int = 2) -> NDArray[np.float32]:
+    """The graph's `tokens` for one set of inputs, on the CPU."""
+    tokens: NDArray[np.float32] = open_graph(path, threads).run(["tokens"], dict(inputs))[0]
     return tokens

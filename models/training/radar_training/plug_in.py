@@ -74,23 +74,27 @@ def plug_in(network: Path, bundle: Path, out: Path) -> None:
     mean, std = spread_of(torch.cat(features).permute(0, 2, 3, 1))
     gain = balance() / std
     onnx.save(tokens_graph(onnx.load(network), mean.numpy(), gain.numpy()), out / "rgb.onnx")
-    shutil.copyfile(bundle / "xyz.onnx", out / "xyz.onnx")
+    for name in ("xyz.onnx", "fusion.onnx"):
+        # The network is the teacher whose tokens the bundle's encoder imitates: the fusion takes both.
+        shutil.copyfile(bundle / name, out / name)
     manifest = json.loads((bundle / "manifest.json").read_text())
     stored = load_file(bundle / manifest["golden"]["name"])
-    golden: Golden = {"image": stored["image"], "groups": stored["groups"], "centres": stored["centres"]}
+    golden: Golden = {name: stored[name] for name in Golden.__annotations__}  # type: ignore[assignment]
     weights = sum(int(np.prod(w.dims)) for w in onnx.load(out / "rgb.onnx").graph.initializer)
     finish_bundle(
         out,
         golden=golden,
-        rgb_width=TOKEN_WIDTH,
-        rgb_provenance={
-            "licence": "as the plugged-in file's",
-            "training": f"{network.name}, plugged in as it is",
-            "data": "as the plugged-in file's",
-            "seed": 0,
-            "parameters": weights,
+        provenance={
+            "rgb": {
+                "licence": "as the plugged-in file's",
+                "training": f"{network.name}, plugged in as it is",
+                "data": "as the plugged-in file's",
+                "seed": 0,
+                "parameters": weights,
+            },
+            "xyz": manifest["encoders"]["xyz"]["provenance"],
+            "fusion": manifest["fusion"]["provenance"],
         },
-        xyz_provenance=manifest["encoders"]["xyz"]["provenance"],
         name="plugged-" + re.sub(r"[^a-z0-9]+", "-", network.stem.lower()).strip("-"),
         version=manifest["version"],
         measured={},
