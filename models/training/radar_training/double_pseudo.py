@@ -9,7 +9,8 @@ Readings (numerics 4.2, 7.2):
 - The online bank holds one queue per condition, first in first out, random at first. R_fused of a product is taught on
   the device; this one only serves training.
 - sigma is measured, not 0.35 for all: per condition the 95th percentile of the pseudo anomaly scores of 30 % of the
-  data.
+  data, and from then on it follows the features that it helps to change: left behind, it would soon call most of the
+  good patches anomalous and push them away from the bank.
 - a lies in [0,2]; it is clamped to [0,1] for the cross-entropy, whose target is thresholded from the same a.
 - The upsampling network belongs to branch 2, whose response map is the only coarse one.
 """
@@ -31,6 +32,8 @@ NEAREST, BANK_ROWS = 3, 2048
 REGION = 2
 REGIONS = GRID // REGION
 SIGMA_QUANTILE, SIGMA_SHARE = 0.95, 0.3
+#: Weight of the latest batch in sigma.
+SIGMA_PACE = 0.1
 #: Metres -> about one, as in the XYZ encoder.
 POSITION_SCALE_METRES = 0.05
 
@@ -110,6 +113,14 @@ class OnlineBank(nn.Module):
         return 1 - similarity.topk(NEAREST, dim=2).values.mean(2)
 
     @torch.no_grad()
+    def follow(self, scores: Tensor, inside: Tensor, condition: Tensor) -> None:
+        """Move sigma towards this batch's 95th percentile per condition: scores and inside [N,M]."""
+        for index in range(len(CONDITIONS)):
+            some = scores[condition == index][inside[condition == index]]
+            if len(some) > 0:
+                self.sigma[index].lerp_(some.float().quantile(SIGMA_QUANTILE), SIGMA_PACE)
+
+    @torch.no_grad()
     def store(self, local: Tensor, kept: Tensor, condition: Tensor) -> None:
         """Replace the oldest rows of each condition by the kept features: local [N,M,2 width], kept [N,M] bool."""
         for index in range(len(CONDITIONS)):
@@ -168,5 +179,6 @@ class DoublePseudo(nn.Module):
         finer = F.interpolate(labels.reshape(response.shape), size=size)
         where = F.interpolate(inside.float().reshape(response.shape), size=size)
         fine = F.binary_cross_entropy_with_logits(logits, finer, reduction="none")
+        self.bank.follow(scores.detach(), inside, condition)
         self.bank.store(local.detach(), inside, condition)
         return (coarse * inside).sum() / inside.sum().clamp_min(1) + (fine * where).sum() / where.sum().clamp_min(1)

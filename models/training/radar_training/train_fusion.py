@@ -35,8 +35,6 @@ from .token_sets import Batch, TokenSet
 STAGES = ("context", "align", "double-pseudo")
 #: Learning rates (paper, App. A): instructions 1e-2, the MLPs 1e-3; the paper names none for the rest.
 INSTRUCTION_RATE, RATE, CONTEXT_RATE = 1e-2, 1e-3, 1e-3
-#: How often sigma follows the features that stage 2 changes.
-SIGMA_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -210,17 +208,17 @@ class Run:
         self.stage, self.step = stage, 0
         self.optimiser = optimiser_of(self.radar, stage)
         if stage == "double-pseudo":
-            self.measure_sigma(fill=True)
+            self.measure_sigma()
 
-    def measure_sigma(self, fill: bool) -> None:
-        """Per condition the 95th percentile of the pseudo anomaly scores of 30 % of the data (paper, App. A)."""
+    def measure_sigma(self) -> None:
+        """Fill the bank from 30 % of the data, then take the 95th percentile of its scores per condition (App. A)."""
         count = max(self.schedule.batch, round(SIGMA_SHARE * len(self.tokens)))
-        chosen = np.random.default_rng([self.schedule.seed, self.step]).permutation(len(self.tokens))[:count]
+        chosen = np.random.default_rng(self.schedule.seed).permutation(len(self.tokens))[:count]
         bank = self.radar.double_pseudo.bank
         self.radar.eval()
         found: list[list[Tensor]] = [[] for _ in CONDITIONS]
         with torch.no_grad():
-            for is_filling in [True, False] if fill else [False]:
+            for is_filling in (True, False):
                 for start in range(0, count, self.schedule.batch):
                     batch = self.to_device(
                         self.tokens.take(np.sort(chosen[start : start + self.schedule.batch]), None, 0)
@@ -287,8 +285,6 @@ class Run:
         return DistributedDataParallel(self.radar, find_unused_parameters=True, broadcast_buffers=False)
 
     def one_step(self, model: nn.Module, total: int) -> dict[str, float]:
-        if self.stage == "double-pseudo" and self.step > 0 and self.step % SIGMA_EVERY == 0:
-            self.measure_sigma(fill=False)
         rates = [group.setdefault("peak", group["lr"]) for group in self.optimiser.param_groups]
         for group, peak in zip(self.optimiser.param_groups, rates, strict=True):
             group["lr"] = learning_rate((self.step + 1) / total, peak)
@@ -353,9 +349,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--parts", type=Parts.parse, default=Parts(), help="mii,alm,dphm or none (default: all)")
     parser.add_argument("--transformer", type=Path, help="base: the official DINO ViT-B/8 checkpoint")
-    parser.add_argument(
-        "--context-of", type=Path, help="lite: a run whose frozen transformer is taken"
-    )
+    parser.add_argument("--context-of", type=Path, help="lite: a run whose frozen transformer is taken")
     parser.add_argument("--context-steps", type=int, default=500)
     parser.add_argument("--align-steps", type=int, default=500)
     parser.add_argument("--double-pseudo-steps", type=int, default=500)
