@@ -51,6 +51,29 @@ function list(text: string): string[] {
   return text.split(',').filter((item) => item !== '')
 }
 
+/** Several of what `one` reads. */
+function listOf<T>(one: (text: string) => T): (text: string) => T[] {
+  return (text) => list(text).map(one)
+}
+
+function oneOf<T extends string>(...known: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = known.find((name) => name === text)
+    if (found === undefined) throw new InvalidArgumentError(`expected some of ${known.join(', ')}`)
+    return found
+  }
+}
+
+/** Said several times, each adds one. */
+function namedFolder(
+  text: string,
+  before: readonly { readonly name: string; readonly folder: string }[],
+): { readonly name: string; readonly folder: string }[] {
+  const [, name, folder] = /^([A-Za-z0-9-]+)=(.+)$/.exec(text) ?? []
+  if (name === undefined || folder === undefined) throw new InvalidArgumentError('expected name=folder')
+  return [...before, { name, folder }]
+}
+
 const parts = wholeNumber(1, 1_000_000)
 const seed = wholeNumber(0, 2 ** 31 - 1)
 const json = (): Option => new Option('--json', 'print JSON for machines, one object per line')
@@ -173,6 +196,54 @@ bench
   .action(async (options) => {
     const { benchAnomalyCommand } = await import('./commands/bench.ts')
     await benchAnomalyCommand({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+bench
+  .command('miiad')
+  .description('MIIAD Bench: detection when parts lack a modality, beside baselines and ablations')
+  .option('--data <folder>', 'one class, or a folder of classes: MVTec 3D-AD or Eyecandies layout, or synth')
+  .option('--rates <per cents>', 'missing rates', listOf(numberBetween(0, 100)), [30, 70])
+  .option('--kinds <names>', 'what is missing: xyz, rgb, both', listOf(oneOf('xyz', 'rgb', 'both')), [
+    'xyz',
+    'rgb',
+    'both',
+  ])
+  .addOption(
+    new Option('--where <place>', 'where it is missing: in train and test, or in one of them')
+      .choices(['both', 'train', 'test'])
+      .default('both'),
+  )
+  .option('--seeds <numbers>', 'seeds of splits and teaching', listOf(seed), [1])
+  .option('--classes <names>', 'comma-separated (default: all)', list)
+  .option('--methods <names>', 'comma-separated (default: all)', list)
+  .option('--bundle <folder>', 'bundle to measure', 'radar-lite')
+  .option('--ablation <name=folder>', 'bundle with another fusion; can be repeated', namedFolder, [])
+  .addOption(
+    new Option('--splits <file>', 'splits as this file has them').conflicts([
+      'rates',
+      'kinds',
+      'where',
+      'seeds',
+    ]),
+  )
+  .addOption(
+    new Option('--merge <files>', 'put report.json files together instead of measuring')
+      .argParser(list)
+      .conflicts(['data', 'splits', 'rates', 'kinds', 'where', 'seeds', 'classes', 'methods', 'ablation']),
+  )
+  .option('--out <folder>', 'write report.json, .csv and .md, splits.json and plots here')
+  .option('--threads <n>', 'threads of ONNX Runtime', wholeNumber(1, 64), 1)
+  .option('--false-reject-rate <p>', 'promised false-reject rate', numberBetween(0.0001, 0.5), 0.05)
+  .option('--bank-mebibytes <n>', 'byte budget of the banks', numberBetween(0.25, 2048), 4)
+  .addOption(json())
+  .action(async ({ rates, ablation, ...options }) => {
+    const { benchMiiadCommand } = await import('./commands/bench-miiad.ts')
+    await benchMiiadCommand({
+      ...options,
+      rates: rates.map((rate: number) => rate / 100),
+      ablations: ablation,
+      json: options.json === true,
+      signal: stopSignal(),
+    })
   })
 bench
   .command('kernels')
