@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,12 +26,13 @@ from .bundle import MEAN, STD
 from .datasets import Condition
 from .export import run_graph
 from .parts import BORDER_PIXELS, INLIER_METRES, PLANE_METRES, SIZE, nearest_floor, squared
-from .token_grid import GRID, pool_tokens
+from .token_grid import GRID
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 """[R,D]: one patch per row; 784 of a part, in raster order."""
 Marks = NDArray[np.bool_]
+Mode = Literal["one-sided", "two-sided"]
 
 CLUSTER_METRES = 0.006
 CLUSTER_POINTS = 30
@@ -89,14 +91,19 @@ def image_of(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def foreground_of(raster: NDArray[np.int64]) -> Marks:
-    """[784]: patches of which a quarter or more is part, gaps closed and holes filled."""
+    """[224,224]: where the part is, gaps closed and holes filled."""
     pixels = np.zeros((SIZE, SIZE), bool)
     pixels.flat[raster] = True
     wide = np.pad(pixels, 2 * CLOSING_PIXELS)
     closed = ndimage.binary_closing(wide, np.ones((2 * CLOSING_PIXELS + 1,) * 2))
     inside = slice(2 * CLOSING_PIXELS, 2 * CLOSING_PIXELS + SIZE)
-    filled = ndimage.binary_fill_holes(closed[inside, inside])
-    counts = filled.reshape(GRID, SIZE // GRID, GRID, SIZE // GRID).sum((1, 3))
+    filled: Marks = ndimage.binary_fill_holes(closed[inside, inside])
+    return filled
+
+
+def voting(foreground: Marks) -> Marks:
+    """[224,224] -> [784]: patches of which a quarter or more is part."""
+    counts = foreground.reshape(GRID, SIZE // GRID, GRID, SIZE // GRID).sum((1, 3))
     return (counts >= FOREGROUND_PIXELS).ravel()
 
 
@@ -110,6 +117,22 @@ def grouped(points: Rows, centres: int, neighbours: int) -> tuple[NDArray[np.flo
         chosen.append(int(least.argmax()))
     near = [np.argsort(((cloud - cloud[c]) ** 2).sum(1), kind="stable")[:neighbours] for c in chosen]
     return np.stack([points[n] - points[c] for n, c in zip(near, chosen, strict=True)]), points[chosen]
+
+
+def pooled(tokens: Rows, centres: Rows, points: Rows, raster: NDArray[np.int64]) -> Rows:
+    """Tokens [G,D] -> patches [784,D] (numerics 3.3): to the points, 3 x 3 mean without padding, adaptive mean.
+
+    A point takes its three nearest centres by weights 1 / (squared distance + 1e-8); a pixel without a point is zero.
+    """
+    squares = cdist(points.astype(np.float64), centres.astype(np.float64), "sqeuclidean")
+    index = np.argsort(squares, axis=1, kind="stable")[:, :3]
+    weights = 1 / (np.take_along_axis(squares, index, 1) + 1e-8)
+    weights /= weights.sum(1, keepdims=True)
+    whole = torch.zeros(tokens.shape[1], SIZE * SIZE, dtype=torch.float64)
+    whole[:, raster] = torch.from_numpy(np.einsum("nk,nkd->dn", weights, tokens[index].astype(np.float64)))
+    averaged = torch.nn.functional.avg_pool2d(whole.view(1, -1, SIZE, SIZE), 3, stride=1)
+    patches = torch.nn.functional.adaptive_avg_pool2d(averaged, GRID)[0]
+    return np.ascontiguousarray(patches.flatten(1).T.float().numpy())
 
 
 # --- Features (numerics 2 to 4) ---
@@ -151,7 +174,7 @@ class GraphBundle:
             wanted = self.manifest["input"]["xyz"]
             groups, centres = grouped(points, wanted["centres"], wanted["neighbours"])
             tokens = run_graph(self.folder / "xyz.onnx", {"groups": groups, "centres": centres})
-            xyz, foreground = pool_tokens(tokens, centres, points, raster), foreground_of(raster)
+            xyz, foreground = pooled(tokens, centres, points, raster), voting(foreground_of(raster))
         condition: Condition = "rgb-only" if xyz is None else "xyz-only" if rgb is None else "complete"
         return Seen(condition, rgb, xyz, foreground)
 
@@ -260,9 +283,10 @@ class Head:
     """Mean of good parts, plus each bank's allowance in deviations."""
     covariance: Floats
     shrinkage: float
+    mode: Mode = "one-sided"
 
 
-def fit_head(scores: Floats, allowances: Floats) -> Head:
+def fit_head(scores: Floats, allowances: Floats, mode: Mode = "one-sided") -> Head:
     """Scores [N,B] of good parts. Ledoit-Wolf towards the diagonal; nothing but the diagonal below 20 parts."""
     mean = scores.mean(0)
     measured = scores.std(0, ddof=1) if len(scores) > 1 else np.zeros(scores.shape[1])
@@ -273,7 +297,11 @@ def fit_head(scores: Floats, allowances: Floats) -> Head:
         shrinkage = float(ledoit_wolf_shrinkage(standard, assume_centered=True))
     correlation = (1 - shrinkage) * (standard.T @ standard) / max(1, len(scores) - 1)
     np.fill_diagonal(correlation, 1)
-    return Head(mean + allowances * deviation, correlation * np.outer(deviation, deviation), shrinkage)
+    return Head(mean + allowances * deviation, correlation * np.outer(deviation, deviation), shrinkage, mode)
+
+
+def distance_of(head: Head, scores: Floats) -> float:
+    return one_sided(head, scores) if head.mode == "one-sided" else two_sided(head, scores)
 
 
 def two_sided(head: Head, scores: Floats) -> float:
@@ -340,11 +368,11 @@ def distance_at(curve: Curve, normality: float) -> float:
     return float(np.interp(normality, curve.normalities[::-1], curve.distances[::-1]))
 
 
-def calibrate(scores: Floats, allowances: Floats) -> tuple[Head, Curve]:
+def calibrate(scores: Floats, allowances: Floats, mode: Mode = "one-sided") -> tuple[Head, Curve]:
     """The head of all good parts [N,B], and the curve of their distances, each by a head that has not seen the part."""
-    others = [fit_head(np.delete(scores, i, 0), allowances) for i in range(len(scores))]
-    distances = np.array([one_sided(head, row) for head, row in zip(others, scores, strict=True)])
-    return fit_head(scores, allowances), fit_curve(distances)
+    others = [fit_head(np.delete(scores, i, 0), allowances, mode) for i in range(len(scores))]
+    distances = np.array([distance_of(head, row) for head, row in zip(others, scores, strict=True)])
+    return fit_head(scores, allowances, mode), fit_curve(distances)
 
 
 # --- Teaching and judging ---
@@ -468,7 +496,7 @@ def judge(part: Seen, repository: Repository, fuse: Fuse, mix: MapHead, false_re
     findings = findings_of(part, repository, fuse)
     scores = [score for score, _, _ in findings]
     head, curve = repository.heads[part.condition]
-    distance = one_sided(head, np.array(scores))
+    distance = distance_of(head, np.array(scores))
     normality = normality_of(curve, distance)
     shown = mixed_map([d for _, d, _ in findings], [v for _, _, v in findings], mix.weights, mix.threshold)
     return Verdict(scores, distance, normality, normality < false_reject_rate, shown)

@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from radar_training.datasets import Condition
 from radar_training.reference import (
+    ALLOWANCES,
     Curve,
     GraphBundle,
     Head,
@@ -36,10 +37,13 @@ from radar_training.reference import (
     normality_of,
     one_sided,
     part_of,
+    pooled,
     teach,
     two_sided,
+    voting,
     weight_of,
 )
+from radar_training.token_grid import pool_tokens
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 ROOT = Path(__file__).parents[3]
@@ -263,6 +267,20 @@ def test_groups_are_those_of_a_plain_search() -> None:
         assert np.linalg.norm(group, axis=1) == pytest.approx(expected, abs=1e-6)
 
 
+def test_pooling_agrees_with_the_trainings_own() -> None:
+    rng = np.random.default_rng(14)
+    raster = np.flatnonzero(rng.random(224 * 224) < 0.3)
+    points = rng.random((len(raster), 3)).astype(np.float32)
+    centres, tokens = points[::300], random_rows(len(points[::300]), 3, 15)
+    patches = pooled(tokens, centres, points, raster)
+    assert patches == pytest.approx(pool_tokens(tokens, centres, points, raster), abs=1e-5)
+    # Whole cover and one token everywhere: that token everywhere.
+    raster, points = np.arange(224 * 224), rng.random((224 * 224, 3)).astype(np.float32)
+    assert pooled(np.full((9, 1), 0.75, np.float32), points[:9], points, raster) == pytest.approx(
+        np.full((784, 1), 0.75)
+    )
+
+
 def test_foreground_counts_quarters_closes_slots_and_fills_holes() -> None:
     pixels = np.zeros((224, 224), bool)
     pixels[80:144, 80:144] = True
@@ -270,7 +288,9 @@ def test_foreground_counts_quarters_closes_slots_and_fills_holes() -> None:
     pixels[80:144, 140:142] = False  # a slot
     pixels[16:20, 16:20] = True  # 16 of the 64
     pixels[32:35, 32:37] = True  # 15 of the 64
-    patches = foreground_of(np.flatnonzero(pixels)).reshape(28, 28)
+    foreground = foreground_of(np.flatnonzero(pixels))
+    assert foreground[80:144, 80:144].all() and foreground.sum() == 64 * 64 + 16 + 15
+    patches = voting(foreground).reshape(28, 28)
     expected = np.zeros((28, 28), bool)
     expected[10:18, 10:18] = True
     expected[2, 2] = True
@@ -353,3 +373,15 @@ def test_the_known_answers_of_the_daemons_tests_are_reproduced() -> None:
     assert two_sided(head, np.array(known["probe"])) == pytest.approx(known["twoSided"])
     curve: Curve = fit_curve(np.arange(4.0))
     assert curve.upper_tail == pytest.approx(2)
+
+
+def test_the_end_to_end_fixture_is_of_this_reference() -> None:
+    expected = json.loads((ROOT / "test/fixtures/end-to-end/expected.json").read_text())
+    for condition, known in expected["heads"].items():
+        head, curve = calibrate(np.array(known["scores"]), np.array(ALLOWANCES[condition]))
+        assert head.covariance == pytest.approx(np.array(known["covariance"]))
+        assert curve.distances == pytest.approx(np.array(known["distances"]))
+        for verdicts in expected["verdicts"].values():
+            verdict = verdicts[condition]
+            assert one_sided(head, np.array(verdict["scores"])) == pytest.approx(verdict["distance"])
+            assert normality_of(curve, verdict["distance"]) == pytest.approx(verdict["normality"])
