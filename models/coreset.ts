@@ -85,14 +85,15 @@ export function coresetWithout({ selected, cover }: Coreset, removed: Uint8Array
     // Below every distance, so that it is never the farthest.
     if (removed[row] === 1) nearest[row] = -1
     else if (removed[selected[owner[row]!]!] === 1) {
-      nearest[row] = Infinity
+      let best = Infinity
       for (const order of kept) {
-        const distance = squaredDistance(points, row * width, selected[order]! * width, width)
-        if (distance < nearest[row]!) {
-          nearest[row] = distance
+        const distance = squaredDistanceBelow(points, row * width, selected[order]! * width, width, best)
+        if (distance < best) {
+          best = distance
           owner[row] = order
         }
       }
+      nearest[row] = best
     }
   }
   const refilled = new Int32Array(2 * selected.length - kept.length)
@@ -117,18 +118,9 @@ function take({ points, width, nearest, owner }: Cover, selected: Int32Array, ch
     let best = nearest[row]!
     // Triangle inequality: a new centre twice as far from the row's centre as the row is cannot be nearer to the row.
     if (chosen === 0 || toChosen[owner[row]!]! < 4 * best) {
-      const offset = row * width
-      let sum = 0
-      // In blocks, because a sum of squares that is already too large need not be finished.
-      for (let i = 0; i < width && sum < best; i += 8) {
-        const end = Math.min(i + 8, width)
-        for (let j = i; j < end; j++) {
-          const difference = points[offset + j]! - points[start + j]!
-          sum += difference * difference
-        }
-      }
-      if (sum < best) {
-        nearest[row] = best = sum
+      const distance = squaredDistanceBelow(points, row * width, start, width, best)
+      if (distance < best) {
+        nearest[row] = best = distance
         owner[row] = chosen
       }
     }
@@ -188,6 +180,25 @@ function coveringRadius(
     radius = Math.max(radius, exact)
   }
   return Math.sqrt(radius)
+}
+
+/** The squared distance where it is below `limit`; else some number that is not. Summed in blocks: what is too large need not be finished. */
+function squaredDistanceBelow(
+  points: Float32Array,
+  a: number,
+  b: number,
+  width: number,
+  limit: number,
+): number {
+  let sum = 0
+  for (let i = 0; i < width && sum < limit; i += 8) {
+    const end = Math.min(i + 8, width)
+    for (let j = i; j < end; j++) {
+      const difference = points[a + j]! - points[b + j]!
+      sum += difference * difference
+    }
+  }
+  return sum
 }
 
 function squaredDistance(values: Float32Array, a: number, b: number, width: number): number {

@@ -152,7 +152,7 @@ class Run:
             "schedule": asdict(schedule),
             "encoders": tokens.encoders,
             "samples": len(tokens),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "world": distributed.get_world_size() if distributed.is_initialized() else 1,
         }
 
