@@ -1,7 +1,7 @@
 /** One class in one split: every method is taught on the same good parts and asked about the same test parts. */
 import { modalitiesOf, type DecidableCondition } from '../../drivers/sample.ts'
 import type { Bundle } from '../bundle.ts'
-import { calibrate } from '../calibrate.ts'
+import { calibrate, type CalibrationPart, type MapBanks } from '../calibrate.ts'
 import { mixedMap, type Comparer, type Finding } from '../comparison.ts'
 import type { BankName, Features } from '../features.ts'
 import type { Fuse, PatchRows } from '../fusion.ts'
@@ -147,8 +147,12 @@ async function teachMethod(method: string, lesson: Lesson, task: SplitTask): Pro
       return async ({ features: { condition } }, findings) =>
         promised(findings, completeHeadFor(condition, heads.complete), task)
     case 'radar-no-fused': {
-      const own = headsWithoutFused(lesson, task)
+      const own = headsAnew(lesson, task, (normals) => normals.map(withoutLast))
       return async ({ features }, findings) => promised(withoutLast(findings), own[features.condition], task)
+    }
+    case 'radar-fused-map': {
+      const own = headsAnew(lesson, task, (normals) => normals, 'all')
+      return async ({ features }, findings) => promised(findings, own[features.condition], task)
     }
     default:
       throw new RangeError(`no method is called '${method}'`)
@@ -167,17 +171,20 @@ function oneBank(modality: 'rgb' | 'xyz'): Asked {
 /** The fused bank comes last in every condition. */
 const withoutLast = (findings: readonly Finding[]): readonly Finding[] => findings.slice(0, -1)
 
-/** Calibrated as the product's heads are, on what is left; allowances go by place, and the fused bank's is the last. */
-function headsWithoutFused(
+/** Calibrated as the product's heads are, on other findings; allowances go by place, and the fused bank's is the last. */
+function headsAnew(
   { normals, heldOut }: Lesson,
   { falseRejectRate, seed }: SplitTask,
+  changed: (normals: readonly CalibrationPart[]) => readonly CalibrationPart[],
+  mapBanks?: MapBanks,
 ): Readonly<Record<DecidableCondition, DecisionHead>> {
   const headOf = (condition: DecidableCondition): DecisionHead =>
-    calibrate(normals[condition].map(withoutLast), {
+    calibrate(changed(normals[condition]), {
       condition,
       source: sourceOf(heldOut, condition),
       falseRejectRate,
       seed,
+      ...(mapBanks && { mapBanks }),
     })
   return { complete: headOf('complete'), 'rgb-only': headOf('rgb-only'), 'xyz-only': headOf('xyz-only') }
 }

@@ -141,6 +141,7 @@ function describe({ mean, spread, seeds, interval, worst, classes }: Difference)
 
 /** In points. */
 export function signed(share: number): string {
-  const value = (100 * share).toFixed(1)
-  return Number(value) > 0 ? `+${value}` : value
+  // Adding 0 makes -0 plain.
+  const value = Number((100 * share).toFixed(1)) + 0
+  return `${value > 0 ? '+' : ''}${value.toFixed(1)}`
 }

@@ -1,4 +1,5 @@
 /** The report in the paper's layout: missing rates and kinds down, methods across. */
+import type { DecidableCondition } from '../../drivers/sample.ts'
 import { barsOf, percent, settingName, signed, type Bar } from './miiad-bars.ts'
 import { METHOD_MEANINGS, METHODS, SINGLE_METHOD, type Method } from './miiad-methods.ts'
 import { PUBLISHED, PUBLISHED_ABLATION, PUBLISHED_ALL_MISSING, PUBLISHED_METHODS } from './miiad-published.ts'
@@ -231,23 +232,21 @@ export function intervalTable(cells: readonly MiiadCell[]): string {
 
 /** The paper's Tables 1 and 2: how many parts have which modality, and the nominal counts its rounding would print. */
 export function splitTable(splits: MiiadMeasured['splits']): string {
-  const first = settingsOf(splits).flatMap(
-    (setting) => splits.find((split) => settingName(split) === settingName(setting)) ?? [],
-  )
+  const seed = splits[0]?.seed
   return table(
     ['Missing', 'xyz in train', 'rgb in train', 'xyz in test', 'rgb in test'],
-    first.map((split) => {
-      const side = (counts: (typeof split)['taught'], spared: MissingPlace): Row => {
-        const total = counts.complete + counts['rgb-only'] + counts['xyz-only']
-        const nominal = nominalCounts(total, split.where === spared ? { kind: 'none', rate: 0 } : split)
+    settingsOf(splits).map((setting) => {
+      const of = splits.filter((split) => settingName(split) === settingName(setting) && split.seed === seed)
+      const side = (name: 'taught' | 'tested', spared: MissingPlace): Row => {
+        const count = (condition: DecidableCondition): number =>
+          of.reduce((sum, split) => sum + split[name][condition], 0)
+        const total = count('complete') + count('rgb-only') + count('xyz-only')
+        const nominal = nominalCounts(total, setting.where === spared ? { kind: 'none', rate: 0 } : setting)
         const text = (present: number, rounded: number): string =>
           `${present} of ${total} (nominal ${rounded})`
-        return [
-          text(counts.complete + counts['xyz-only'], nominal.xyz),
-          text(counts.complete + counts['rgb-only'], nominal.rgb),
-        ]
+        return [text(total - count('rgb-only'), nominal.xyz), text(total - count('xyz-only'), nominal.rgb)]
       }
-      return [settingName(split), ...side(split.taught, 'test'), ...side(split.tested, 'train')]
+      return [settingName(setting), ...side('taught', 'test'), ...side('tested', 'train')]
     }),
   )
 }

@@ -8,6 +8,7 @@ export const METHODS = [
   'radar',
   'radar-one-head',
   'radar-no-fused',
+  'radar-fused-map',
 ] as const
 export type Method = (typeof METHODS)[number]
 
@@ -25,6 +26,7 @@ export const METHOD_MEANINGS: Readonly<Record<Method, string>> = {
   'radar-one-head':
     'radar without calibration per condition: the head of complete parts for all, missing banks left out of it',
   'radar-no-fused': 'radar without its fused bank: what the trained fusion adds',
+  'radar-fused-map': 'radar whose fused bank draws the map, too, as in the paper (eq. 11)',
 }
 
 export const ablationMethod = (name: string): string => `radar:${name}`

@@ -57,8 +57,10 @@ const PANEL = { width: 300, height: 210, gapX: 34, gapY: 62, left: 78, top: 92 }
 /** Rates along x, one panel per kind, I-AUROC above AUPRO. Bars are the standard deviation over seeds. */
 export function rateCurves(cells: readonly MiiadCell[], where: MissingPlace = 'both'): string {
   const lines = LINES.filter(({ method }) => cells.some((cell) => cell.method === method))
+  const shown = KINDS.filter(([kind]) => cells.some((cell) => cell.kind === kind && cell.where === where))
+  const kinds = shown.length > 0 ? shown : KINDS
   const panels = FIGURES.flatMap(([figure, figureTitle], row) =>
-    KINDS.map(([kind, kindTitle], column) => ({
+    kinds.map(([kind, kindTitle], column) => ({
       figureTitle,
       kindTitle,
       row,
@@ -66,6 +68,7 @@ export function rateCurves(cells: readonly MiiadCell[], where: MissingPlace = 'b
       lines: lines.map((line) => ({ line, points: pointsOf(cells, { line, kind, figure, where }) })),
     })),
   )
+  // Never narrower than the legend.
   const width = PANEL.left + 3 * PANEL.width + 2 * PANEL.gapX + 26
   const height = PANEL.top + 2 * PANEL.height + PANEL.gapY + 80
   const drawn = FIGURES.flatMap((_, row) => {
@@ -236,7 +239,8 @@ export function scoreHistograms(
   const shares = panels.flatMap(({ good, defective }) => [...binned(good), ...binned(defective)])
   const step = Math.max(...shares) > 0.5 ? 0.2 : 0.1
   const top = Math.max(step, Math.ceil(Math.max(0, ...shares) / step) * step)
-  const width = PANEL.left + Math.max(1, panels.length) * (PANEL.width + PANEL.gapX)
+  // Never narrower than the legend.
+  const width = PANEL.left + Math.max(2, panels.length) * (PANEL.width + PANEL.gapX)
   return svg(width, PANEL.top + PANEL.height + 78, [
     heading(`How odd ${method} finds the parts it was not taught`),
     ...[GOOD, DEFECTIVE].map(({ name, colour }, index) => swatch(name, colour, PANEL.left + index * 160, 62)),

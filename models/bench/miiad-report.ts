@@ -67,8 +67,10 @@ export const measuredSchema = z.object({
   byteBudget: z.int(),
   promisedFalseRejectRate: share,
   resolution: z.string(),
-  /** Parts of each condition, over the classes that were measured: taught (train and validation) and tested. */
-  splits: z.array(z.object({ ...splitShape, taught: countsSchema, tested: countsSchema })),
+  /** Parts of each condition, per class: taught (train and validation) and tested. */
+  splits: z.array(
+    z.object({ ...splitShape, category: z.string(), taught: countsSchema, tested: countsSchema }),
+  ),
   cells: z.array(cellSchema),
   /** What a method could not be taught or asked, e.g. banks of a modality that no part has. */
   gaps: z.array(z.object({ ...splitShape, category: z.string(), method: z.string(), why: z.string() })),
@@ -106,38 +108,22 @@ export function mergeReports(reports: readonly MiiadMeasured[]): MiiadMeasured {
   }
   return {
     ...first,
-    ablations: [
-      ...new Map(reports.flatMap(({ ablations }) => ablations).map((one) => [one.name, one])).values(),
-    ],
-    splits: summedSplits(reports.flatMap(({ splits }) => splits)),
+    ablations: unique(
+      reports.flatMap(({ ablations }) => ablations),
+      ({ name }) => name,
+    ),
+    splits: unique(
+      reports.flatMap(({ splits }) => splits),
+      (split) => [keyOf(split), split.seed, split.category].join(' '),
+    ),
     cells,
     gaps: reports.flatMap(({ gaps }) => gaps),
     warnings: [...new Set(reports.flatMap(({ warnings }) => warnings))],
   }
 }
 
-/** The same split on other classes: their parts together. */
-function summedSplits(splits: MiiadMeasured['splits']): MiiadMeasured['splits'] {
-  const summed = new Map<string, MiiadMeasured['splits'][number]>()
-  const sum = (
-    a: Readonly<Record<DecidableCondition, number>>,
-    b: Readonly<Record<DecidableCondition, number>>,
-  ) => ({
-    complete: a.complete + b.complete,
-    'rgb-only': a['rgb-only'] + b['rgb-only'],
-    'xyz-only': a['xyz-only'] + b['xyz-only'],
-  })
-  for (const split of splits) {
-    const key = `${keyOf(split)} ${split.seed}`
-    const known = summed.get(key)
-    summed.set(
-      key,
-      known
-        ? { ...known, taught: sum(known.taught, split.taught), tested: sum(known.tested, split.tested) }
-        : split,
-    )
-  }
-  return [...summed.values()]
+function unique<T>(items: readonly T[], key: (item: T) => string): T[] {
+  return [...new Map(items.map((item) => [key(item), item])).values()]
 }
 
 /** What a table has a row for. */

@@ -5,7 +5,7 @@
  */
 import { indexDataset, type DatasetItem } from '../../drivers/dataset.ts'
 import { replayStation, type ReplayStation } from '../../drivers/replay.ts'
-import { DECIDABLE_CONDITIONS, type DecidableCondition } from '../../drivers/sample.ts'
+import type { DecidableCondition } from '../../drivers/sample.ts'
 import { openBundle, verifyGolden, type Bundle } from '../bundle.ts'
 import { contentId } from '../content-id.ts'
 import type { Features, Placement } from '../features.ts'
@@ -193,7 +193,9 @@ export async function benchMiiad(
         byteBudget: options.byteBudget,
         promisedFalseRejectRate: options.falseRejectRate,
         resolution: '224 x 224 of the zero-padded square, masks resized nearest, as M3DM does',
-        splits: splitFile.splits.map((split) => countsOf(items, split)),
+        splits: wanted.flatMap((category) =>
+          splitFile.splits.map((split) => countsOf(category, items, split)),
+        ),
         cells,
         gaps,
         warnings: [...warnings],
@@ -323,17 +325,16 @@ function remembered(fuse: Fuse): Fuse {
 }
 
 function countsOf(
+  category: string,
   items: readonly DatasetItem[],
-  split: SplitFile['splits'][number],
+  { kind, rate, where, seed, conditions }: SplitFile['splits'][number],
 ): MiiadMeasured['splits'][number] {
-  const { kind, rate, where, seed, conditions } = split
   const count = (isTest: boolean) => {
     const of = items
-      .filter((item) => (item.split === 'test') === isTest)
+      .filter((item) => item.category === category && (item.split === 'test') === isTest)
       .map((item) => conditions[fullPartId(item)])
-    return Object.fromEntries(
-      DECIDABLE_CONDITIONS.map((condition) => [condition, of.filter((one) => one === condition).length]),
-    ) as Record<DecidableCondition, number>
+    const how = (condition: DecidableCondition) => of.filter((one) => one === condition).length
+    return { complete: how('complete'), 'rgb-only': how('rgb-only'), 'xyz-only': how('xyz-only') }
   }
-  return { kind, rate, where, seed, taught: count(false), tested: count(true) }
+  return { kind, rate, where, seed, category, taught: count(false), tested: count(true) }
 }
