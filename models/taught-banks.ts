@@ -31,6 +31,12 @@ export interface TaughtBanks {
 const BACKGROUND_SHARE = 0.3
 /** Covering radius 14 to 18 % above that without projection, for a third to a fifth of the time. */
 const PROJECTED_WIDTH = 32
+/**
+ * Rows of a fused bank per row of the rgb or the xyz bank. A patch of one modality needs more of them to be near a good one: on six
+ * synthetic products in one byte budget (4 MiB, 24 parts taught, 70 % of the parts without rgb or xyz) image AUROC is 0.835 at a share of
+ * 1 and 0.871 at a quarter.
+ */
+const FUSED_SHARE = 0.25
 /** Fewer rows than this describe no product. */
 const FEWEST_ROWS = 64
 
@@ -78,7 +84,7 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
   for (const key of BANK_KEYS) {
     built.set(
       key,
-      await buildBank(key, await gather(parts, chosen, { key, ...options }), { rows, ...options }),
+      await buildBank(key, await gather(parts, chosen, { key, ...options }), { rows: rows[key], ...options }),
     )
   }
   const each = <T>(pick: (bank: BuiltBank) => T) => byBankKey((key) => pick(built.get(key)!))
@@ -158,18 +164,23 @@ export async function buildBank(
   }
 }
 
-/** The same number of rows for each bank: they describe the same patches. */
-function rowsWithin(byteBudget: number, { rgb, xyz }: Features, fusedWidth: number): number {
-  const widths = (rgb?.width ?? 0) + (xyz?.width ?? 0) + DECIDABLE_CONDITIONS.length * fusedWidth
-  const rowBytes = Float32Array.BYTES_PER_ELEMENT * widths
+/** Rows of each bank: as many for rgb as for xyz, and a share of that for each of the three fused ones. */
+function rowsWithin(
+  byteBudget: number,
+  { rgb, xyz }: Features,
+  fusedWidth: number,
+): Readonly<Record<BankKey, number>> {
+  const fusedWidths = DECIDABLE_CONDITIONS.length * FUSED_SHARE * fusedWidth
+  const rowBytes = Float32Array.BYTES_PER_ELEMENT * ((rgb?.width ?? 0) + (xyz?.width ?? 0) + fusedWidths)
   const rows = Math.floor(byteBudget / rowBytes)
-  if (rows < FEWEST_ROWS) {
+  const fusedRows = Math.floor(rows * FUSED_SHARE)
+  if (fusedRows < FEWEST_ROWS) {
     throw new RepositoryError(
       'REPOSITORY_REFUSED',
-      `${byteBudget} bytes hold ${rows} patches of ${rowBytes} bytes, at least ${FEWEST_ROWS} are needed`,
+      `${byteBudget} bytes hold ${fusedRows} fused patches, at least ${FEWEST_ROWS} are needed: ${Math.ceil((FEWEST_ROWS / FUSED_SHARE) * rowBytes)} bytes`,
     )
   }
-  return rows
+  return byBankKey((key) => (key === 'rgb' || key === 'xyz' ? rows : fusedRows))
 }
 
 /** All foreground patches, all patches when there is none, and a share of the background where parts have been seen. */
