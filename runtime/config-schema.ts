@@ -100,7 +100,7 @@ const recipe = z.strictObject({
     ),
   bankMebibytes: z
     .number()
-    .min(0.25)
+    .min(0.5)
     .max(2048)
     .default(16)
     .describe('Byte budget of the product’s five banks together.'),

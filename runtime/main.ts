@@ -191,7 +191,7 @@ bench
   .option('--seed <n>', 'seed', seed, 1)
   .option('--threads <n>', 'threads of ONNX Runtime', wholeNumber(1, 64), 2)
   .option('--false-reject-rate <p>', 'promised false-reject rate', numberBetween(0.0001, 0.5), 0.05)
-  .option('--bank-mebibytes <n>', 'byte budget of the banks', numberBetween(0.25, 2048), 16)
+  .option('--bank-mebibytes <n>', 'byte budget of the banks', numberBetween(0.5, 2048), 16)
   .addOption(json())
   .action(async (options) => {
     const { benchAnomalyCommand } = await import('./commands/bench.ts')
@@ -233,7 +233,7 @@ bench
   .option('--out <folder>', 'write report.json, .csv and .md, splits.json and plots here')
   .option('--threads <n>', 'threads of ONNX Runtime', wholeNumber(1, 64), 1)
   .option('--false-reject-rate <p>', 'promised false-reject rate', numberBetween(0.0001, 0.5), 0.05)
-  .option('--bank-mebibytes <n>', 'byte budget of the banks', numberBetween(0.25, 2048), 4)
+  .option('--bank-mebibytes <n>', 'byte budget of the banks', numberBetween(0.5, 2048), 4)
   .addOption(json())
   .action(async ({ rates, ablation, ...options }) => {
     const { benchMiiadCommand } = await import('./commands/bench-miiad.ts')

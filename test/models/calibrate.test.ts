@@ -49,7 +49,9 @@ t.test(
       const head = calibrate(parts, { ...options, condition })
       t.same(head.banks, banks)
       t.equal(head.map.weights.length, banks.length)
-      t.ok(head.map.weights.every((weight) => weight > 0) && head.map.threshold > 0)
+      const drawing = head.map.weights.slice(0, -1)
+      t.ok(drawing.every((weight) => weight > 0) && head.map.threshold > 0)
+      t.equal(head.map.weights.at(-1), 0, 'the fused bank leaves the map to the others')
       const { rate, lower, upper, parts: rejected } = head.calibration.predictedFalseRejects
       t.equal(rate, rejected / 30)
       t.ok(
@@ -93,6 +95,12 @@ t.test(
     )
   },
 )
+
+t.test('as in the paper, the fused bank can draw the map, too', async (t) => {
+  const parts = await (await product({}))(6, { condition: 'xyz-only', firstSeed: 101 })
+  const { map } = calibrate(parts, { ...options, condition: 'xyz-only', mapBanks: 'all' })
+  t.ok(map.weights.every((weight) => weight > 0))
+})
 
 t.test('parts in which no patch votes still make a head', async (t) => {
   const beside = await product({})
