@@ -20,14 +20,14 @@ from .augment import SIZE
 from .bundle import PATCHES, Golden, Provenance, finish_bundle, output_width, write_network
 from .clouds import draw_cloud
 from .distil import normalised
-from .export import run_graph
+from .export import input_shape, open_graph, run_graph
 from .fusion import CONDITIONS, CONFIGS, Concatenation, FusionGraph, Parts
 from .point_groups import group_points
 from .procedural import draw_picture
 from .rgb_encoder import RgbEncoder, StudentTaps, patch_features
 from .token_sets import TokenSet
 from .train_fusion import Radar
-from .xyz_encoder import XyzBackbone, XyzEncoder
+from .xyz_encoder import CENTRES, NEIGHBOURS, XyzBackbone, XyzEncoder
 
 #: Pictures and clouds that the tokens are standardised on. Another seed than the training's.
 PICTURES, CLOUDS, SEED = 128, 48, 99
@@ -39,9 +39,12 @@ def reference_pixels(count: int = PICTURES) -> Tensor:
     return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float()
 
 
-def reference_clouds(count: int = CLOUDS) -> tuple[Tensor, Tensor]:
+def reference_clouds(
+    count: int = CLOUDS, centres: int = CENTRES, neighbours: int = NEIGHBOURS
+) -> tuple[Tensor, Tensor]:
     """Groups [count,G,K,3] and centres [count,G,3], metres."""
-    drawn = [group_points(draw_cloud(np.random.default_rng([SEED, index]))) for index in range(count)]
+    clouds = (draw_cloud(np.random.default_rng([SEED, index])) for index in range(count))
+    drawn = [group_points(cloud, centres, neighbours) for cloud in clouds]
     return tuple(torch.from_numpy(np.stack(values)) for values in zip(*drawn, strict=True))  # type: ignore[return-value]
 
 
@@ -142,8 +145,9 @@ def main() -> None:
     parser.add_argument("--xyz", type=Path, help="checkpoint of masked_points")
     parser.add_argument("--fusion", type=Path, help="run folder of train_fusion")
     parser.add_argument("--tokens", type=Path, nargs="+", help="what the fusion's answers are standardised on")
-    parser.add_argument("--others", type=Path, help="bundle that gives the networks for which no training is named")
+    parser.add_argument("--others", type=Path, help="bundle, or import, of the networks not named")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--name", default="radar-lite")
     parser.add_argument("--version", required=True)
     parser.add_argument("--measured", type=Path, help="JSON of evaluate.py for the manifest")
     args = parser.parse_args()
@@ -157,9 +161,30 @@ def main() -> None:
             "fusion": args.fusion and trained_fusion(args.fusion, TokenSet(args.tokens)),
         },
         others=args.others,
+        name=args.name,
         version=args.version,
         measured=json.loads(args.measured.read_text()) if args.measured else {},
     )
+
+
+def known_provenance(folder: Path) -> dict[str, Provenance]:
+    """Of each network in a bundle, or of the two that import_backbones has written."""
+    imported = folder / "import.json"
+    if not imported.is_file():
+        manifest = json.loads((folder / "manifest.json").read_text())
+        networks = manifest["encoders"] | {part: manifest[part] for part in ("fusion",) if part in manifest}
+        return {part: network["provenance"] for part, network in networks.items()}
+    report = json.loads(imported.read_text())
+    return {
+        part: {
+            "licence": report[part]["licence"],
+            "training": f"{report[part]['network']}, imported from {report[part]['from']['name']}",
+            "data": report[part]["data"],
+            "seed": 0,
+            "parameters": report[part]["parameters"],
+        }
+        for part in ("rgb", "xyz")
+    }
 
 
 def build(
@@ -167,19 +192,19 @@ def build(
     *,
     networks: dict[str, tuple[nn.Module, Provenance] | None],
     others: Path | None,
+    name: str,
     version: str,
     measured: dict[str, float | str],
 ) -> None:
     """Write a bundle from trained networks and, for the rest, those of another; without any fusion a concatenation."""
     out.mkdir(parents=True, exist_ok=True)
-    known = json.loads((others / "manifest.json").read_text()) if others else {"encoders": {}}
-    known_parts = known["encoders"] | ({"fusion": known["fusion"]} if "fusion" in known else {})
+    known = known_provenance(others) if others else {}
     made: dict[str, Provenance] = {}
     for part in ("rgb", "xyz", "fusion"):
         trained = networks[part]
-        if trained is None and others is not None and part in known_parts:
+        if trained is None and others is not None and part in known:
             shutil.copyfile(others / f"{part}.onnx", out / f"{part}.onnx")
-            made[part] = known_parts[part]["provenance"]
+            made[part] = known[part]
         elif trained is None and part == "fusion":
             plain = Concatenation(*(output_width(out / f"{name}.onnx") for name in ("rgb", "xyz")))
             write_network(out, part, plain)
@@ -189,7 +214,7 @@ def build(
         else:
             write_network(out, part, trained[0])
             made[part] = trained[1]
-    groups, centres = reference_clouds(count=1)
+    groups, centres = reference_clouds(1, *input_shape(open_graph(out / "xyz.onnx"), "groups")[:2])
     tokens = run_graph(out / "xyz.onnx", {"groups": groups[0].numpy(), "centres": centres[0].numpy()})
     golden: Golden = {
         "image": normalised(reference_pixels(count=1)).numpy(),
@@ -198,7 +223,7 @@ def build(
         # Real tokens in an order that no part has: the fusion's arithmetic is what is held, not its sense.
         "xyz_patches": tokens[np.arange(PATCHES) % len(tokens)],
     }
-    finish_bundle(out, golden=golden, provenance=made, name="radar-lite", version=version, measured=measured)
+    finish_bundle(out, golden=golden, provenance=made, name=name, version=version, measured=measured)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def take_weights(network: nn.Module, verified: Verified, prefix: str) -> None:
 
 def exported(network: nn.Module, inputs: dict[str, Tensor], path: Path) -> float:
     """Write the graph and return its largest difference from PyTorch on these inputs."""
-    export_graph(network, inputs, path)
+    export_graph(network, inputs, path, halved=False)
     with torch.inference_mode():
         wanted = network(*inputs.values()).numpy()
     got = run_graph(path, {name: value.numpy() for name, value in inputs.items()})

@@ -323,7 +323,8 @@ def write_curve(out: Path, curve: list[dict[str, Any]]) -> None:
         places = [place for place, row in enumerate(curve) if name in row]
         axes.plot(places, [curve[place][name] for place in places], label=name)
     axes.set(xlabel="reports", ylabel="loss", yscale="log")
-    axes.legend()
+    if axes.lines:
+        axes.legend()
     figure.savefig(out / "curve.png", dpi=110)
     pyplot.close(figure)
 

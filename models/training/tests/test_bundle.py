@@ -40,7 +40,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RgbEncoder,
     xyz = XyzEncoder(XyzBackbone().eval(), torch.zeros(192), torch.ones(192)).eval()
     made: Provenance = {"licence": "Apache-2.0", "training": "test", "data": "none", "seed": 0, "parameters": 1}
     networks = {"rgb": (rgb, made), "xyz": (xyz, made), "fusion": None}
-    build(folder, networks=networks, others=None, version="0.0.0", measured={})
+    build(folder, networks=networks, others=None, name="test", version="0.0.0", measured={})
     return folder, rgb, xyz
 
 

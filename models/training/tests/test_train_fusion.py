@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from radar_training.build import build, trained_fusion
+from radar_training.build import build, known_provenance, trained_fusion
 from radar_training.bundle import GOLDEN_TOLERANCE, Provenance
 from radar_training.export import run_graph
 from radar_training.fusion import BASE, CONDITIONS, CONFIGS, LITE, InstructionFusion, Parts
@@ -115,7 +115,7 @@ def test_the_exported_graph_answers_as_the_trained_fusion_does(
     (others / "manifest.json").write_text(json.dumps(manifest))
     out = tmp_path / "bundle"
     networks = {"rgb": None, "xyz": None, "fusion": (network, made)}
-    build(out, networks=networks, others=others, version="0.0.0", measured={})
+    build(out, networks=networks, others=others, name="test", version="0.0.0", measured={})
 
     written = json.loads((out / "manifest.json").read_text())
     assert written["schema"] == "radar-edge/bundle@2"
@@ -129,6 +129,20 @@ def test_the_exported_graph_answers_as_the_trained_fusion_does(
         np.testing.assert_allclose(golden["fused"][index], wanted, atol=1e-4, rtol=0)
         got = run_graph(out / "fusion.onnx", {"rgb": rgb, "xyz": xyz, "condition": np.array([index], np.int64)})
         np.testing.assert_allclose(got, golden["fused"][index], atol=GOLDEN_TOLERANCE, rtol=0)
+
+
+def test_a_bundle_names_the_licences_of_imported_backbones(tmp_path: Path) -> None:
+    entry = {
+        "network": "DINO ViT-B/8",
+        "from": {"project": "facebookresearch/dino", "name": "dino.pth"},
+        "licence": "Apache-2.0",
+        "data": "ImageNet-1k",
+        "parameters": 5,
+    }
+    (tmp_path / "import.json").write_text(json.dumps({"rgb": entry, "xyz": entry | {"licence": "MIT"}}))
+    known = known_provenance(tmp_path)
+    assert known["rgb"]["training"] == "DINO ViT-B/8, imported from dino.pth"
+    assert [known[part]["licence"] for part in ("rgb", "xyz")] == ["Apache-2.0", "MIT"]
 
 
 def test_the_exported_answers_of_good_patches_are_standardised(finished: Run, token_folder: Path) -> None:
