@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from .export import export_graph, input_shape, open_graph, round_weights, run_graph
 from .fusion import CONDITIONS
-from .xyz_encoder import CENTRES, EPSILON, NEIGHBOURS
+from .sample_norm import EPSILON
+from .xyz_encoder import CENTRES, NEIGHBOURS
 
 #: Applied to pixel / 255 (numerics 1.4).
 MEAN = (0.485, 0.456, 0.406)

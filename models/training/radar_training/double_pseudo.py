@@ -34,8 +34,6 @@ REGIONS = GRID // REGION
 SIGMA_QUANTILE, SIGMA_SHARE = 0.95, 0.3
 #: Weight of the latest batch in sigma.
 SIGMA_PACE = 0.1
-#: Metres -> about one, as in the XYZ encoder.
-POSITION_SCALE_METRES = 0.05
 
 
 class Targets(NamedTuple):

@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from .distil import learning_rate, save, warming_average
 from .geometry import WIDTH as TARGET_WIDTH
-from .xyz_encoder import GROUP_SCALE_METRES, HEADS, TOKEN_WIDTH, WIDTH, Block, XyzBackbone
+from .xyz_encoder import GROUP_SCALE_METRES, TOKEN_WIDTH, WIDTH, XyzBackbone, encoder_block
 
 MASKED = 0.6
 #: Points drawn per masked group.
@@ -91,7 +91,7 @@ class MaskedPoints(nn.Module):
         super().__init__()
         self.backbone = XyzBackbone()
         self.mask_token = nn.Parameter(torch.randn(WIDTH) * 0.02)
-        self.decoder = nn.ModuleList(Block(WIDTH, HEADS) for _ in range(2))
+        self.decoder = nn.ModuleList(encoder_block() for _ in range(2))
         self.decoder_norm = nn.LayerNorm(WIDTH)
         self.draw = nn.Linear(WIDTH, DRAWN * 3)
         self.describe_token = nn.Linear(TOKEN_WIDTH, TARGET_WIDTH)

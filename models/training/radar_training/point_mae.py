@@ -10,10 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .sample_norm import EPSILON, SampleNorm
 from .transformer import Block
-
-#: Part of the method, not a tuning knob: metric groups have variances near it (numerics 3.4).
-EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -26,22 +24,6 @@ class PointMaeShape:
     taps: tuple[int, ...] = (3, 7, 11)
     centres: int = 1024
     neighbours: int = 128
-
-
-class SampleNorm(nn.Module):
-    """Batch norm by this sample's own statistics: features [N,C,L], mean and biased variance over L (numerics 3.4)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, features: Tensor) -> Tensor:
-        # Never in half precision: the variance of a metric group, about 1e-6, is subnormal there. The width is asked
-        # first because `float()` leaves a Cast in an exported graph even where it changes nothing.
-        with torch.autocast(features.device.type, enabled=False):
-            wide = features if features.dtype.itemsize >= 4 else features.float()
-            return F.instance_norm(wide, weight=self.weight, bias=self.bias, eps=EPSILON)
 
 
 class PointMap(nn.Conv1d):

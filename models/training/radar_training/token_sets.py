@@ -21,11 +21,12 @@ from torch import Tensor
 
 from .bundle import MEAN, STD, pseudo_features, sha256, write_whole
 from .datasets import CONDITIONS, Condition, PartFile, conditions, index_parts, load_part
-from .double_pseudo import POSITION_SCALE_METRES, Targets
+from .double_pseudo import Targets
 from .export import input_shape, open_graph
 from .parts import SIZE, Part
 from .point_groups import group_points
 from .token_grid import GRID, pool_tokens
+from .xyz_encoder import POSITION_SCALE_METRES
 
 PATCHES = GRID * GRID
 ARRAYS = ("rgb", "xyz", "covered", "points", "picture", "condition")

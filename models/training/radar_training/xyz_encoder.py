@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .sample_norm import EPSILON, SampleNorm
+from .transformer import Block
+
 CENTRES = 512
 NEIGHBOURS = 48
 WIDTH = 96
@@ -12,25 +15,9 @@ HEADS = 4
 #: 0-based blocks whose outputs form the token.
 TAPS = (1, 3)
 TOKEN_WIDTH = WIDTH * len(TAPS)
-#: Part of the method, not a tuning knob: metric groups have variances near it (numerics 3.4).
-EPSILON = 1e-5
 #: Metres -> about one: the radius of a group, and the half-width of a part. Fixed, so that size still counts.
 GROUP_SCALE_METRES = 0.003
 POSITION_SCALE_METRES = 0.05
-
-
-class SampleNorm(nn.Module):
-    """Batch norm by this sample's own statistics: features [N,C,L], mean and biased variance over L (numerics 3.4)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.gamma = nn.Parameter(torch.ones(channels))
-        self.beta = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, features: Tensor) -> Tensor:
-        # Always fp32: a metric group's variance is subnormal in half precision.
-        with torch.autocast("cpu", enabled=False):
-            return F.instance_norm(features.float(), weight=self.gamma, bias=self.beta, eps=EPSILON)
 
 
 class Tokeniser(nn.Module):
@@ -57,25 +44,9 @@ class Tokeniser(nn.Module):
         return self.out(mixed).reshape(batch, -1, centres, neighbours).amax(3).transpose(1, 2)
 
 
-class Block(nn.Module):
-    """Pre-norm transformer block, qkv without bias, no DropPath (numerics 0.1)."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm1 = nn.LayerNorm(width, eps=EPSILON)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.project = nn.Linear(width, width)
-        self.norm2 = nn.LayerNorm(width, eps=EPSILON)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        batch, count, width = tokens.shape
-        qkv = self.qkv(self.norm1(tokens)).reshape(batch, count, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        attended = F.scaled_dot_product_attention(query, key, value)
-        tokens = tokens + self.project(attended.transpose(1, 2).reshape(batch, count, width))
-        return tokens + self.mlp(self.norm2(tokens))
+def encoder_block() -> Block:
+    """qkv without bias, as Point-MAE's."""
+    return Block(WIDTH, HEADS, 4 * WIDTH, qkv_bias=False, epsilon=EPSILON)
 
 
 class XyzBackbone(nn.Module):
@@ -88,7 +59,7 @@ class XyzBackbone(nn.Module):
         super().__init__()
         self.tokeniser = Tokeniser()
         self.position = nn.Sequential(nn.Linear(3, 64), nn.GELU(), nn.Linear(64, WIDTH))
-        self.blocks = nn.ModuleList(Block(WIDTH, HEADS) for _ in range(DEPTH))
+        self.blocks = nn.ModuleList(encoder_block() for _ in range(DEPTH))
         self.norm = nn.LayerNorm(WIDTH, eps=EPSILON)
 
     def embed(self, groups: Tensor) -> Tensor:

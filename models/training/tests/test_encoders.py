@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from radar_training.rgb_encoder import RgbEncoder, StudentTaps, balance, patch_features
-from radar_training.xyz_encoder import CENTRES, EPSILON, NEIGHBOURS, SampleNorm, Tokeniser, XyzBackbone
+from radar_training.sample_norm import EPSILON, SampleNorm
+from radar_training.xyz_encoder import CENTRES, NEIGHBOURS, Tokeniser, XyzBackbone
 
 
 def cloud(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -19,12 +20,12 @@ def test_sample_norm_is_the_biased_batch_norm_of_this_sample_alone() -> None:
     features = torch.randn(2, 5, 300) * 0.003 + 1
     norm = SampleNorm(5)
     with torch.no_grad():
-        norm.gamma.uniform_(0.5, 2)
-        norm.beta.uniform_(-1, 1)
+        norm.weight.uniform_(0.5, 2)
+        norm.bias.uniform_(-1, 1)
         got = norm(features).double()
     exact = features.double()
     mean, variance = exact.mean(2, keepdim=True), exact.var(2, keepdim=True, unbiased=False)
-    wanted = (exact - mean) / (variance + 1e-5).sqrt() * norm.gamma[:, None] + norm.beta[:, None]
+    wanted = (exact - mean) / (variance + 1e-5).sqrt() * norm.weight[:, None] + norm.bias[:, None]
     assert EPSILON == 1e-5
     torch.testing.assert_close(got, wanted.detach(), atol=2e-4, rtol=0)
 
