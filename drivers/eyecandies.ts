@@ -5,12 +5,12 @@
 import { basename, join } from 'node:path'
 import { parse } from 'yaml'
 import * as z from 'zod'
-import type { DatasetItem, Split } from './dataset.ts'
 import { readDepthPicture } from './formats/depth-picture.ts'
 import { FormatError } from './formats/format-error.ts'
 import { readMask } from './formats/mask.ts'
 import { toPointMap, type PointMap } from './formats/point-map.ts'
 import { readWholeFile } from './formats/read-whole-file.ts'
+import type { DatasetItem, Split } from './dataset.ts'
 
 /** test_private is left out: its masks are not published, and a part that is neither good nor bad measures nothing. */
 const SPLITS: readonly (readonly [folder: string, split: Split])[] = [

@@ -1,7 +1,7 @@
 /** The report in the paper's layout: missing rates and kinds down, methods across. */
 import type { DecidableCondition } from '../../drivers/sample.ts'
 import { barsOf, percent, settingName, signed, type Bar } from './miiad-bars.ts'
-import { METHOD_MEANINGS, METHODS, SINGLE_METHOD, type Method } from './miiad-methods.ts'
+import { inOrder, isMethod, METHOD_MEANINGS, SINGLE_METHOD } from './miiad-methods.ts'
 import { PUBLISHED, PUBLISHED_ABLATION, PUBLISHED_ALL_MISSING, PUBLISHED_METHODS } from './miiad-published.ts'
 import {
   differenceOf,
@@ -74,16 +74,8 @@ export function methodList(cells: readonly MiiadCell[]): string {
     .join('\n')
 }
 
-const isMethod = (name: string): name is Method => (METHODS as readonly string[]).includes(name)
-
 function methodsOf(cells: readonly MiiadCell[], on?: Population): string[] {
-  const found = [
-    ...new Set(cells.filter((cell) => on === undefined || cell.on === on).map(({ method }) => method)),
-  ]
-  return [
-    ...METHODS.filter((method) => found.includes(method)),
-    ...found.filter((name) => !isMethod(name)).sort(),
-  ]
+  return inOrder(cells.filter((cell) => on === undefined || cell.on === on).map(({ method }) => method))
 }
 
 /** The paper's Table 3 (I-AUROC and AUPRO) and Table 11 (P-AUROC), one pair per place; ablations have a table of their own. */

@@ -30,3 +30,14 @@ export const METHOD_MEANINGS: Readonly<Record<Method, string>> = {
 }
 
 export const ablationMethod = (name: string): string => `radar:${name}`
+
+/** In the order of the tables: ours by METHODS, ablations after them. */
+export function inOrder(methods: Iterable<string>): string[] {
+  const found = [...new Set(methods)]
+  return [
+    ...METHODS.filter((method) => found.includes(method)),
+    ...found.filter((name) => !isMethod(name)).sort(),
+  ]
+}
+
+export const isMethod = (name: string): name is Method => (METHODS as readonly string[]).includes(name)

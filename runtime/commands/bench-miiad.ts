@@ -6,6 +6,7 @@ import { benchMiiad, splitRequests } from '../../models/bench/miiad.ts'
 import { barsOf, settingName } from '../../models/bench/miiad-bars.ts'
 import { csvReport } from '../../models/bench/miiad-csv.ts'
 import { markdownReport } from '../../models/bench/miiad-markdown.ts'
+import { inOrder } from '../../models/bench/miiad-methods.ts'
 import { rateCurves, scoreHistograms } from '../../models/bench/miiad-plots.ts'
 import {
   meanOf,
@@ -116,7 +117,7 @@ export function png(svg: string): Promise<Buffer> {
 }
 
 function textReport({ cells, bundle, dataset, promisedFalseRejectRate, gaps }: MiiadMeasured): string {
-  const methods = [...new Set(cells.map(({ method }) => method))]
+  const methods = inOrder(cells.map(({ method }) => method))
   const figure = (asked: Setting & { method: string }, name: Figure): string => {
     const on = asked.method === 'rgb-only' ? 'rgb' : asked.method === 'xyz-only' ? 'xyz' : 'all'
     return meanOf(cells, { ...asked, on }, name)?.mean.toFixed(3) ?? '  -  '
