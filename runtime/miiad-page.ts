@@ -15,12 +15,14 @@ import { meanOf, type MiiadCell, type MiiadMeasured } from '../models/bench/miia
 
 export interface MiiadPageOf {
   readonly synthetic: MiiadMeasured
+  /** Of a bundle whose parts were trained apart, where that is not the one above. */
+  readonly ablations?: MiiadMeasured
   readonly real?: MiiadMeasured
   /** The real class with another RGB encoder plugged in. */
   readonly plugged?: MiiadMeasured
 }
 
-export function miiadPage({ synthetic, real, plugged }: MiiadPageOf): string {
+export function miiadPage({ synthetic, ablations, real, plugged }: MiiadPageOf): string {
   return [
     '<!-- Written by `npm run miiad-page` from report.json files of `radar-edge bench miiad`. Do not edit: run it again. -->',
     '# MIIAD Bench: what RADAR is worth when a sensor is missing',
@@ -30,6 +32,7 @@ export function miiadPage({ synthetic, real, plugged }: MiiadPageOf): string {
       'Of “rgb or xyz missing” half lacks each. `splits.json` beside every report names the condition of every part, and `--splits` takes it back.',
     '## What was measured, and how',
     measuredText('Synthetic', synthetic),
+    ...(ablations ? [measuredText('Ablations', ablations)] : []),
     ...(real ? [measuredText('Real', real)] : []),
     ...(plugged ? [measuredText('Real, another RGB encoder', plugged)] : []),
     'All methods get the same parts, the same features of the same encoders, the same candidate patches, the same number of rows per ' +
@@ -46,6 +49,13 @@ export function miiadPage({ synthetic, real, plugged }: MiiadPageOf): string {
     splitTable(synthetic.splits),
     '## Ablations',
     'What radar is without one of its parts. A part that does not help shows as a row that is not below `radar`.',
+    ...(ablations
+      ? [
+          'Trained apart, each with the same budget; `radar` here is the bundle with all parts:',
+          ablationTable(ablations.cells),
+          'Of the shipped bundle, what needs no other training:',
+        ]
+      : []),
     ablationTable(synthetic.cells),
     '## Rejected good parts',
     `Every good test part is one that no bank and no threshold has seen. The promise was ${percent(synthetic.promisedFalseRejectRate)}, ` +

@@ -1,5 +1,5 @@
 /**
- * `npm run miiad-page -- --synthetic a.json,b.json --real c.json [--plugged d.json]`: docs/miiad-bench.md and docs/screens/miiad-*.png
+ * `npm run miiad-page -- --synthetic a.json,b.json [--ablations c.json] [--real d.json [--plugged e.json]]`: docs/miiad-bench.md and docs/screens/miiad-*.png
  * from report.json files of `radar-edge bench miiad`. Nothing is measured here, and no figure is typed by hand.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -16,7 +16,9 @@ const { values } = parseArgs({
   options: {
     /** Reports of seeds, classes or ablations of the same bundle and data: they are put together. */
     synthetic: { type: 'string' },
-    /** The real class, with the same bundle. */
+    /** The synthetic set with a bundle whose parts were trained apart, and `--ablation` for each. */
+    ablations: { type: 'string' },
+    /** The real class, with the same bundle as the synthetic. */
     real: { type: 'string' },
     /** The real class with another RGB encoder plugged in. */
     plugged: { type: 'string' },
@@ -32,6 +34,7 @@ async function reportOf(files: string | undefined): Promise<MiiadMeasured | unde
 
 const synthetic = await reportOf(values.synthetic)
 if (synthetic === undefined) throw new Error('expected --synthetic <report.json,...>')
+const ablations = await reportOf(values.ablations)
 const real = await reportOf(values.real)
 const plugged = await reportOf(values.plugged)
 const docs = values.out ?? fileURLToPath(packageFile('docs'))
@@ -51,5 +54,10 @@ for (const [name, report] of [
 }
 await writeFile(
   join(docs, 'miiad-bench.md'),
-  miiadPage({ synthetic, ...(real && { real }), ...(plugged && { plugged }) }),
+  miiadPage({
+    synthetic,
+    ...(ablations && { ablations }),
+    ...(real && { real }),
+    ...(plugged && { plugged }),
+  }),
 )

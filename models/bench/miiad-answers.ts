@@ -70,7 +70,7 @@ export async function answerSplit(task: SplitTask): Promise<SplitAnswers> {
     }
   }
   const own = methods.filter((method) => others.every((other) => other.method !== method))
-  await attempt(own, async () => {
+  const teachOwn = async (): Promise<void> => {
     const lesson = await teachLesson(requestOf(task, task))
     warnings = lesson.repository.manifest.warnings
     task.onStep(1, total)
@@ -87,7 +87,8 @@ export async function answerSplit(task: SplitTask): Promise<SplitAnswers> {
     }
     for (const [method, of] of found) answers.set(method, of)
     task.onStep(2, total)
-  })
+  }
+  if (own.length > 0) await attempt(own, teachOwn)
   for (const [index, { method, bundle, fuse }] of asked.entries()) {
     await attempt([method], async () => {
       const { repository } = await teachLesson(requestOf(task, { bundle, fuse }))

@@ -31,13 +31,10 @@ export const METHOD_MEANINGS: Readonly<Record<Method, string>> = {
 
 export const ablationMethod = (name: string): string => `radar:${name}`
 
-/** In the order of the tables: ours by METHODS, ablations after them. */
+/** In the order of the tables: ours by METHODS, then the ablations as they come. */
 export function inOrder(methods: Iterable<string>): string[] {
   const found = [...new Set(methods)]
-  return [
-    ...METHODS.filter((method) => found.includes(method)),
-    ...found.filter((name) => !isMethod(name)).sort(),
-  ]
+  return [...METHODS.filter((method) => found.includes(method)), ...found.filter((name) => !isMethod(name))]
 }
 
 export const isMethod = (name: string): name is Method => (METHODS as readonly string[]).includes(name)

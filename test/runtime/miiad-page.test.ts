@@ -53,6 +53,13 @@ t.test('a plugged-in encoder is set against the bundle’s own, on RGB alone', a
   t.match(missed, '| **not reached** | 0.700, mobilenet 0.720 |')
 })
 
+t.test('parts that were trained apart have a table of their own', async (t) => {
+  const ablations = measuredOf([cell({ method: 'radar' }), cell({ method: 'radar:MII', imageAuroc: 0.91 })])
+  const page = miiadPage({ synthetic, ablations })
+  t.match(page, /Trained apart.*\n\n.*\n.*\n\| `radar` \|.*\n\| `radar:MII` \| 0\.910 \(\+1\.0\) \|/)
+  t.match(page, /\| `radar-no-fused` \|/)
+})
+
 t.test('without real parts there is no section of them', async (t) => {
   t.notMatch(miiadPage({ synthetic }), /Real parts/)
 })
