@@ -35,8 +35,8 @@ export function miiadPage({ synthetic, ablations, real, plugged }: MiiadPageOf):
     ...(ablations ? [measuredText('Ablations', ablations)] : []),
     ...(real ? [measuredText('Real', real)] : []),
     ...(plugged ? [measuredText('Real, another RGB encoder', plugged)] : []),
-    'All methods get the same parts, the same features of the same encoders, the same candidate patches, the same number of rows per ' +
-      'bank and the same image score per bank; only what they make of them differs:',
+    'All methods get the same parts, the same features of the same encoders, the same candidate patches and the same image score per ' +
+      'bank; banks of the baselines have as many rows as the product’s banks of one modality. Only what they make of them differs:',
     methodList(synthetic.cells),
     '## Bars',
     barTable(barsOf(synthetic.cells, synthetic.promisedFalseRejectRate).filter(isAsked)),

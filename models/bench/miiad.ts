@@ -1,6 +1,6 @@
 /**
  * MIIAD Bench: how well defects are told from good parts when parts lack a modality, in teaching and in testing. RADAR, baselines and
- * ablations get the same parts, features, patches and number of bank rows; only what they make of them differs. Features are
+ * ablations get the same parts, features and patches, and baselines as many rows per bank as RADAR's banks of one modality. Features are
  * extracted and fused once per class, whatever the number of splits.
  */
 import { indexDataset, type DatasetItem } from '../../drivers/dataset.ts'
