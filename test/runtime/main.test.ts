@@ -21,7 +21,7 @@ t.test('a wrong command line is refused with the option and what it takes, befor
     [['demo', '--size', '12.5'], /whole number from 64 to 2048/],
     [['replay'], /required option '--data <folder>'/],
     [['bench', 'anomaly', '--data', 'x', '--false-reject-rate', 'many'], /number from 0\.0001 to 0\.5/],
-    [['bench', 'anomaly', '--data', 'x', '--bank-mebibytes', '-1'], /number from 0\.25 to 2048/],
+    [['bench', 'anomaly', '--data', 'x', '--bank-mebibytes', '-1'], /number from 0.5 to 2048/],
   ]
   for (const [args, said] of cases) {
     const { code, stdout, stderr } = await radarEdge(args)
