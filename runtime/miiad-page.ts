@@ -124,7 +124,7 @@ function realSection(real: MiiadMeasured, plugged: MiiadMeasured | undefined): s
   const classes = [...new Set(real.cells.map(({ category }) => category))].join(', ')
   return [
     `## Real parts: ${classes}`,
-    'A few dozen parts: intervals are of a bootstrap over them (95 %), and a difference that lies within them is none. Nothing was tuned on test parts.',
+    'A few dozen parts: intervals are of a bootstrap over them (95 %), and a difference that lies within them is none. Choices were made on synthetic parts of other seeds.',
     '![Figures against the missing rate](screens/miiad-real-auroc.png)',
     barTable(bars.filter(isAsked)),
     intervalTable(real.cells),
