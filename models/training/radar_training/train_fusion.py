@@ -5,7 +5,7 @@
 
 RUN gets config.json (everything that repeats the run), curve.csv and curve.png, and checkpoint.pt, from which
 `--resume` goes on as if nothing had happened. Runs on a CPU, one GPU, or several under torchrun; seeds are fixed and
-recorded.
+recorded, and with one thread a run is repeatable.
 `--parts mii,alm,dphm` leaves parts of RADAR out, for the ablation.
 """
 

@@ -15,6 +15,8 @@ from radar_training.token_sets import Encoders, write_token_set
 from radar_training.xyz_encoder import XyzBackbone, XyzEncoder
 
 SIDE, PARTS = 120, 12
+# Two threads add up in an order of their own: a run is repeatable with one, which is also train_fusion's default.
+torch.set_num_threads(1)
 
 
 def write_part(folder: Path, stem: str, rng: np.random.Generator) -> None:
