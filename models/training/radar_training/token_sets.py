@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .bundle import MEAN, STD, pseudo_features, sha256, write_whole
+from .bundle import MEAN, PATCHES, STD, pseudo_features, sha256, write_whole
 from .datasets import CONDITIONS, Condition, PartFile, conditions, index_parts, load_part
 from .double_pseudo import Targets
 from .export import input_shape, open_graph
@@ -28,7 +28,6 @@ from .point_groups import group_points
 from .token_grid import GRID, pool_tokens
 from .xyz_encoder import POSITION_SCALE_METRES
 
-PATCHES = GRID * GRID
 ARRAYS = ("rgb", "xyz", "covered", "points", "picture", "condition")
 FEWEST_POINTS = 256
 
@@ -148,13 +147,23 @@ class TokenSet:
         """All samples that can show it, in order, narrowed to it."""
         for start in range(0, len(self), batch):
             taken = self.take(np.arange(start, min(start + batch, len(self))), None, 0)
-            can = (taken.condition == 0) | (taken.condition == condition)
-            if not can.any():
-                continue
-            rgb = self.pseudo_rgb.expand(int(can.sum()), -1, -1) if condition == 2 else taken.rgb[can]
-            xyz = self.pseudo_xyz.expand(int(can.sum()), -1, -1) if condition == 1 else taken.xyz[can]
-            targets = Targets(*(value[can] for value in taken.targets))
-            yield Batch(rgb, xyz, torch.full((int(can.sum()),), condition), targets)
+            narrowed = self.narrowed(taken, condition)
+            if narrowed is not None:
+                yield narrowed
+
+    def narrowed(self, batch: Batch, condition: int) -> Batch | None:
+        """The samples of a batch that can show a condition, with nothing more than it has; none when none can."""
+        can = (batch.condition == 0) | (batch.condition == condition)
+        count = int(can.sum())
+        if count == 0:
+            return None
+        device = batch.rgb.device
+        return Batch(
+            self.pseudo_rgb.to(device).expand(count, -1, -1) if condition == 2 else batch.rgb[can],
+            self.pseudo_xyz.to(device).expand(count, -1, -1) if condition == 1 else batch.xyz[can],
+            torch.full((count,), condition, device=device),
+            Targets(*(value[can] for value in batch.targets)),
+        )
 
 
 def turned(grid: Tensor, turns: NDArray[np.bool_]) -> Tensor:

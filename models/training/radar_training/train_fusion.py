@@ -224,7 +224,7 @@ class Run:
                         self.tokens.take(np.sort(chosen[start : start + self.schedule.batch]), None, 0)
                     )
                     for index in range(len(CONDITIONS)):
-                        narrowed = self.narrowed(batch, index)
+                        narrowed = self.tokens.narrowed(batch, index)
                         if narrowed is None:
                             continue
                         local = local_features(self.radar.fusion(narrowed.rgb, narrowed.xyz, narrowed.condition))
@@ -236,19 +236,6 @@ class Run:
             for index, scores in enumerate(found):
                 if scores:
                     bank.sigma[index] = torch.cat(scores).float().quantile(SIGMA_QUANTILE)
-
-    def narrowed(self, batch: Batch, condition: int) -> Batch | None:
-        can = (batch.condition == 0) | (batch.condition == condition)
-        if not can.any():
-            return None
-        count = int(can.sum())
-        pseudo_rgb, pseudo_xyz = self.tokens.pseudo_rgb.to(self.device), self.tokens.pseudo_xyz.to(self.device)
-        return Batch(
-            pseudo_rgb.expand(count, -1, -1) if condition == 2 else batch.rgb[can],
-            pseudo_xyz.expand(count, -1, -1) if condition == 1 else batch.xyz[can],
-            torch.full((count,), condition, device=self.device),
-            type(batch.targets)(*(value[can] for value in batch.targets)),
-        )
 
     def to_device(self, batch: Batch) -> Batch:
         targets = type(batch.targets)(*(value.to(self.device) for value in batch.targets))
