@@ -1,5 +1,6 @@
 /** The model in this process: for command-line jobs, and for the inference host, which is nothing but this behind a pipe. */
 import type { Sample } from '../drivers/sample.ts'
+import { BACKEND } from './engine.ts'
 import { openBundle, verifyGolden, type Bundle } from './bundle.ts'
 import { extractFeatures } from './extract.ts'
 import { fuseTimed, fuseWith } from './fusion.ts'
@@ -12,8 +13,6 @@ import { enlargeInspection } from './reduce.ts'
 import { hotRegions } from './regions.ts'
 import { loadRepository, type Repository } from './repository.ts'
 import { startStepClock } from './step-clock.ts'
-
-const BACKEND = 'onnxruntime-cpu'
 
 interface Opened {
   readonly bundle: Bundle

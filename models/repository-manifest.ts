@@ -16,7 +16,13 @@ const bank = z.strictObject({
   /** Every candidate has a row of the bank within this distance. */
   coveringRadius: z.number().nonnegative(),
 })
-const part = z.strictObject({ id: text, sha256 })
+const part = z.strictObject({
+  id: text,
+  /** Of its features: the same capture twice is one part. */
+  sha256,
+  /** Shown at teaching, a false reject that an operator accepted, or one of a lot that the line confirmed as good. */
+  origin: z.enum(['taught', 'accepted', 'lot']),
+})
 
 export const decisionHeadSchema = z.strictObject({
   /** Banks that take part, in the order of the head's origin and covariance. */
@@ -41,14 +47,19 @@ export const decisionHeadSchema = z.strictObject({
     }),
   }),
 })
+export type RepositoryPart = z.infer<typeof part>
 export type DecisionHead = z.infer<typeof decisionHeadSchema>
 export type CalibrationSource = DecisionHead['calibration']['source']
 
-export const REPOSITORY_SCHEMA = 'radar-edge/repository@2'
+export const REPOSITORY_SCHEMA = 'radar-edge/repository@3'
 
 export const repositoryManifestSchema = z.strictObject({
   schema: z.literal(REPOSITORY_SCHEMA),
   product: text,
+  /** `taught` from good parts; from its parent: `updated` with confirmed parts, `compacted`, or `rebuilt` for another bundle or engine. */
+  made: z.enum(['taught', 'updated', 'compacted', 'rebuilt']),
+  /** Id of the repository that it was made from. */
+  parent: sha256.optional(),
   /** Features of another bundle, masking or normalisation are not comparable. */
   bundle: z.strictObject({
     id: text,
@@ -56,10 +67,14 @@ export const repositoryManifestSchema = z.strictObject({
     masking: z.enum(['foreground', 'none']),
     normalisation: z.enum(['sample', 'running', 'none']),
   }),
+  /** Backend and precision that computed the features (engine.ts). */
+  engine: text,
+  /** `per-frame`: each frame's own plane was fitted. Else the id of the station's calibrated plane. */
+  plane: text,
   units: z.literal('metres'),
   grid: z.strictObject({ rows: z.literal(28), columns: z.literal(28) }),
   tensors: z.strictObject({ name: z.literal('banks.safetensors'), sha256 }),
-  /** Each a tensor of its key's name. */
+  /** Each a tensor of its key's name, and `<key>_parts`: per row, which of `taught` it is from. */
   banks: z.record(z.enum(BANK_KEYS), bank),
   /** Of the rows before they entered the bank, and of every part that is compared with it. */
   scales: z.record(z.enum(BANK_KEYS), scale),
@@ -67,7 +82,9 @@ export const repositoryManifestSchema = z.strictObject({
   seed: z.int(),
   /** The promise: the share of good parts that may fail, in every condition. */
   falseRejectRate: z.number().gt(0).lt(1),
+  /** Have rows in the banks. */
   taught: z.array(part).min(1),
+  /** Are not in the banks: they calibrated the heads. */
   heldOut: z.array(part),
   heads: z.strictObject({
     complete: decisionHeadSchema,

@@ -14,8 +14,10 @@ import { RepositoryError } from './repository.ts'
 
 export interface TaughtBanks {
   readonly banks: Readonly<Record<BankKey, Bank>>
-  /** The bank as it would be had one part (by index) not been there. */
-  readonly without: Readonly<Record<BankKey, (part: number) => Bank>>
+  /** The bank as it would be had some parts (by index) not been there. */
+  readonly without: Readonly<Record<BankKey, (parts: readonly number[]) => Bank>>
+  /** Per row of a bank: which part (by index) it is from. */
+  readonly rowParts: Readonly<Record<BankKey, Int32Array>>
   readonly descriptions: RepositoryManifest['banks']
   readonly scales: Readonly<Record<BankKey, FeatureScale>>
   /** See Repository. */
@@ -91,6 +93,7 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
   return {
     banks: each(({ bank }) => bank),
     without: each(({ without }) => without),
+    rowParts: each((bank) => bank.rowParts),
     descriptions: each(({ description }) => description),
     scales: each(({ scale }) => scale),
     foregroundPrior,
@@ -120,7 +123,8 @@ export function candidatesOf(
 
 export interface BuiltBank {
   readonly bank: Bank
-  without(part: number): Bank
+  readonly rowParts: Int32Array
+  without(parts: readonly number[]): Bank
   readonly description: RepositoryManifest['banks'][BankKey]
   readonly scale: FeatureScale
 }
@@ -152,11 +156,12 @@ export async function buildBank(
   const { selected, coveringRadius } = coreset
   return {
     bank: bankOf(selected),
-    without: (part) =>
+    rowParts: Int32Array.from(selected, (candidate) => rowParts[candidate]!),
+    without: (parts) =>
       bankOf(
         coresetWithout(
           coreset,
-          Uint8Array.from(rowParts, (of) => (of === part ? 1 : 0)),
+          Uint8Array.from(rowParts, (part) => (parts.includes(part) ? 1 : 0)),
         ),
       ),
     description: { rows: selected.length, width, candidates: rowParts.length, coveringRadius },

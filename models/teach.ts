@@ -2,8 +2,9 @@
 import { DECIDABLE_CONDITIONS, type DecidableCondition } from '../drivers/sample.ts'
 import type { Bundle } from './bundle.ts'
 import { calibrate, type CalibrationPart } from './calibrate.ts'
-import { BANKS_OF, findingOf, type Comparer, type Finding } from './comparison.ts'
+import { BANKS_OF, findingOf, type Comparer, type Finding, type Taught } from './comparison.ts'
 import { sha256Of } from './content-id.ts'
+import { ENGINE } from './engine.ts'
 import { bankKey, GRID_COLUMNS, GRID_ROWS, type BankKey, type Features } from './features.ts'
 import type { MahalanobisMode } from './mahalanobis.ts'
 import { canNarrow, narrowed } from './narrow.ts'
@@ -11,9 +12,9 @@ import {
   REPOSITORY_SCHEMA,
   type CalibrationSource,
   type DecisionHead,
-  type RepositoryManifest,
+  type RepositoryPart,
 } from './repository-manifest.ts'
-import { makeRepository, RepositoryError, type Repository } from './repository.ts'
+import { makeRepository, PER_FRAME_PLANE, RepositoryError, type Repository } from './repository.ts'
 import { buildBanks, type BankOptions, type TaughtBanks } from './taught-banks.ts'
 
 /** A good part, with both modalities or with one; narrower conditions are simulated from what it has. */
@@ -32,10 +33,19 @@ export interface TeachRequest extends BankOptions, Comparer {
   readonly falseRejectRate: number
   /** Default one-sided. */
   readonly mdmMode?: MahalanobisMode
+  /** What computed the features; default: this build's engine. */
+  readonly engine?: string
+  /** Default: each frame's own plane. */
+  readonly plane?: string
 }
 
 /** Complete ones: fewer show neither what both modalities are together nor, for each from the others, how parts differ. */
 const FEWEST_PARTS = 3
+/**
+ * At most so many times banks are made without some of the parts. Up to as many parts each is left out by itself; more leave in groups,
+ * or teaching several hundred would take an hour.
+ */
+const FOLDS = 20
 /** With so many held-out parts of a condition the taught ones need not be asked again (numerics 5.5). */
 const ENOUGH_NORMALS = 20
 
@@ -60,6 +70,7 @@ export async function teach(request: TeachRequest): Promise<Repository> {
 /** As `teach`, which keeps the repository only. */
 export async function teachLesson(request: TeachRequest): Promise<Lesson> {
   const { product, bundle, falseRejectRate, seed, byteBudget, mdmMode } = request
+  const { engine = ENGINE, plane = PER_FRAME_PLANE } = request
   const warnings: string[] = []
   const known = new Map<string, string>()
   const parts = distinct(request.parts, known, warnings)
@@ -91,12 +102,15 @@ export async function teachLesson(request: TeachRequest): Promise<Lesson> {
     manifest: {
       schema: REPOSITORY_SCHEMA,
       product,
+      made: 'taught',
       bundle: {
         id: bundle.id,
         name: bundle.manifest.name,
         masking: bundle.manifest.input.rgb.masking,
         normalisation: bundle.manifest.input.xyz.normalisation,
       },
+      engine,
+      plane,
       units: bundle.manifest.input.xyz.units,
       grid: { rows: GRID_ROWS, columns: GRID_COLUMNS },
       banks: built.descriptions,
@@ -114,6 +128,7 @@ export async function teachLesson(request: TeachRequest): Promise<Lesson> {
       warnings,
     },
     banks: built.banks,
+    rowParts: built.rowParts,
     foregroundPrior: built.foregroundPrior,
   })
   return { repository, parts, heldOut, built, normals }
@@ -123,9 +138,10 @@ interface HashedPart extends TaughtPart {
   readonly sha256: string
 }
 
-const identity = ({ partId, sha256 }: HashedPart): RepositoryManifest['taught'][number] => ({
+const identity = ({ partId, sha256 }: HashedPart): RepositoryPart => ({
   id: partId,
   sha256,
+  origin: 'taught',
 })
 
 /** The same capture twice would find itself in the bank and look more normal than any new part. */
@@ -136,14 +152,18 @@ function distinct(
 ): HashedPart[] {
   const kept: HashedPart[] = []
   for (const part of parts) {
-    const { rgb, xyz, foregroundPatches } = part.features
-    const sha256 = sha256Of(Buffer.concat([bytesOf(rgb?.values), bytesOf(xyz?.values), foregroundPatches]))
+    const sha256 = featuresHash(part.features)
     const twin = known.get(sha256)
     if (twin === undefined) kept.push({ ...part, sha256 })
     else warnings.push(`part '${part.partId}' is the same as part '${twin}' and was left out`)
     known.set(sha256, part.partId)
   }
   return kept
+}
+
+/** What tells one capture from another. */
+export function featuresHash({ rgb, xyz, foregroundPatches }: Features): string {
+  return sha256Of(Buffer.concat([bytesOf(rgb?.values), bytesOf(xyz?.values), foregroundPatches]))
 }
 
 function bytesOf(values: Float32Array = new Float32Array(0)): Uint8Array {
@@ -172,38 +192,68 @@ async function compareNormals(
   }: { parts: readonly TaughtPart[]; heldOut: readonly TaughtPart[]; built: TaughtBanks },
 ): Promise<Normals> {
   const scarce = DECIDABLE_CONDITIONS.filter((condition) => sourceOf(heldOut, condition) !== 'held-out')
-  const jobs = [
-    ...heldOut.map(({ features }) => ({
-      features,
-      conditions: DECIDABLE_CONDITIONS,
-      bankOf: (key: BankKey) => built.banks[key],
-    })),
-    ...(scarce.length === 0 ? [] : parts).map(({ features }, part) => ({
-      features,
-      conditions: scarce,
-      bankOf: (key: BankKey) => built.without[key](part),
-    })),
-  ]
-  const normals: Normals = { complete: [], 'rgb-only': [], 'xyz-only': [] }
-  for (const [index, { features, conditions, bankOf }] of jobs.entries()) {
-    // What the rgb and the xyz bank say of a part is the same in every condition.
-    const known = new Map<BankKey, Finding>()
-    for (const condition of conditions) {
-      if (!canNarrow(features.condition, condition)) continue
-      const seen = narrowed(features, condition)
-      const findings: Finding[] = []
-      for (const name of BANKS_OF[condition]) {
-        const key = bankKey(name, condition)
-        const finding = known.get(key) ?? (await findingOf(seen, name, { ...built, bankOf, search, fuse }))
-        known.set(key, finding)
-        findings.push(finding)
-      }
-      normals[condition].push(findings)
-    }
-    onProgress?.({ phase: 'calibrating', done: index + 1, total: jobs.length })
+  const folds = scarce.length === 0 ? [] : foldsOf(parts.length)
+  const total = heldOut.length + (folds.length === 0 ? 0 : parts.length)
+  let done = 0
+  const ask = async (
+    part: TaughtPart,
+    conditions: readonly DecidableCondition[],
+    bankOf: Taught['bankOf'],
+  ) => {
+    const found = await findingsIn(conditions, part.features, { ...built, bankOf, search, fuse })
+    onProgress?.({ phase: 'calibrating', done: ++done, total })
     signal?.throwIfAborted()
+    return found
   }
-  return normals
+  const found: Map<DecidableCondition, CalibrationPart>[] = []
+  for (const part of heldOut) found.push(await ask(part, DECIDABLE_CONDITIONS, (key) => built.banks[key]))
+  for (const fold of folds) {
+    const bankOf = remembered((key: BankKey) => built.without[key](fold))
+    for (const part of fold) found[heldOut.length + part] = await ask(parts[part]!, scarce, bankOf)
+  }
+  const of = (condition: DecidableCondition) =>
+    found.flatMap((part) => (part.has(condition) ? [part.get(condition)!] : []))
+  return { complete: of('complete'), 'rgb-only': of('rgb-only'), 'xyz-only': of('xyz-only') }
+}
+
+/** Parts that leave the banks together: every n-th, so that parts captured one after the other do not. */
+function foldsOf(parts: number): number[][] {
+  const folds = Array.from({ length: Math.min(parts, FOLDS) }, (): number[] => [])
+  for (let part = 0; part < parts; part++) folds[part % folds.length]!.push(part)
+  return folds
+}
+
+function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  const made = new Map<Key, Value>()
+  return (key) => {
+    const value = made.get(key) ?? make(key)
+    made.set(key, value)
+    return value
+  }
+}
+
+/** What the banks say of a part in each of the conditions that it has the modalities of. */
+export async function findingsIn(
+  conditions: readonly DecidableCondition[],
+  features: Features,
+  taught: Taught & Comparer,
+): Promise<Map<DecidableCondition, CalibrationPart>> {
+  // What the rgb and the xyz bank say of a part is the same in every condition.
+  const known = new Map<BankKey, Finding>()
+  const found = new Map<DecidableCondition, CalibrationPart>()
+  for (const condition of conditions) {
+    if (!canNarrow(features.condition, condition)) continue
+    const seen = narrowed(features, condition)
+    const findings: Finding[] = []
+    for (const name of BANKS_OF[condition]) {
+      const key = bankKey(name, condition)
+      const finding = known.get(key) ?? (await findingOf(seen, name, taught))
+      known.set(key, finding)
+      findings.push(finding)
+    }
+    found.set(condition, findings)
+  }
+  return found
 }
 
 function calibrationWarnings({ bundle, falseRejectRate }: TeachRequest, normals: Normals): string[] {

@@ -54,7 +54,7 @@ export async function buildOtherBank(request: OtherBankRequest): Promise<OtherBa
       const raw = rowsOf(features)
       if (raw === undefined)
         throw new RangeError(`a ${features.condition} part has no rows for the ${name} bank`)
-      const bank = leftOut === undefined ? built.bank : built.without(leftOut)
+      const bank = leftOut === undefined ? built.bank : built.without([leftOut])
       const asked = { width, values: normalised(raw.values, built.scale) }
       const comparison = await compare(asked, bank, search)
       const voters = votersOf(name, features, foregroundPrior)

@@ -45,14 +45,29 @@ t.test('a repository of another bundle is refused with both names', async (t) =>
   })
 })
 
+t.test('a repository made with another engine, plane or product is refused with both names', async (t) => {
+  const folder = path.join(t.testdir(), 'r')
+  await saveRepository(folder, repository)
+  const others = [
+    [{ engine: 'tensorrt/fp16' }, /onnxruntime-cpu\/fp32.*tensorrt\/fp16/],
+    [{ plane: 'plane-7' }, /per-frame.*plane-7/],
+    [{ product: 'gadget' }, /widget.*gadget/],
+  ] as const
+  for (const [other, message] of others) {
+    const refusal = { code: 'REPOSITORY_MISMATCH', message }
+    await t.rejects(loadRepository(folder, { ...expected, ...other }), refusal, String(message))
+  }
+  t.equal((await loadRepository(folder, { ...expected, product: 'widget' })).id, repository.id)
+})
+
 t.test('a repository of the version before is refused: it must be taught again', async (t) => {
   const folder = path.join(t.testdir(), 'r')
   await saveRepository(folder, repository)
   const file = path.join(folder, 'manifest.json')
-  await writeFile(file, (await readFile(file, 'utf8')).replace('repository@2', 'repository@1'))
+  await writeFile(file, (await readFile(file, 'utf8')).replace('repository@3', 'repository@2'))
   await t.rejects(loadRepository(folder, expected), {
     code: 'REPOSITORY_MISMATCH',
-    message: /'radar-edge\/repository@1', this version needs radar-edge\/repository@2: teach again/,
+    message: /'radar-edge\/repository@2', this version needs radar-edge\/repository@3: teach again/,
   })
 })
 
@@ -74,7 +89,7 @@ t.test('whatever was changed on disk is refused', async (t) => {
     ['other units', 'manifest.json', manifest.replace('"metres"', '"millimetres"')],
     ['another grid', 'manifest.json', manifest.replace('"columns": 28', '"columns": 56')],
     ['an unknown key', 'manifest.json', manifest.replace('{', '{ "extra": 1,')],
-    ['no schema', 'manifest.json', manifest.replace('radar-edge/repository@2', 'something else')],
+    ['no schema', 'manifest.json', manifest.replace('radar-edge/repository@3', 'something else')],
     ['no JSON', 'manifest.json', manifest.slice(0, 100)],
   ]
   for (const [what, file, contents] of damages) {
@@ -101,6 +116,21 @@ t.test(
     await t.rejects(loadRepository(path.join(folder, 'rows'), expected), {
       code: 'REPOSITORY_UNREADABLE',
       cause: { message: /bank 'rgb' is not F32/ },
+    })
+
+    const stray = { ...repository.rowParts, rgb: repository.rowParts.rgb.with(3, manifest.taught.length) }
+    await saveRepository(path.join(folder, 'stray'), makeRepository({ ...repository, rowParts: stray }))
+    await t.rejects(loadRepository(path.join(folder, 'stray'), expected), {
+      cause: { message: /'rgb_parts' names part 6 of 6/ },
+    })
+
+    const head = manifest.heads['rgb-only']
+    const narrow = { ...head, map: { ...head.map, weights: head.map.weights.slice(1) } }
+    const bent = { ...manifest, heads: { ...manifest.heads, 'rgb-only': narrow } }
+    await saveRepository(path.join(folder, 'bent'), makeRepository({ ...repository, manifest: bent }))
+    await t.rejects(loadRepository(path.join(folder, 'bent'), expected), {
+      code: 'REPOSITORY_UNREADABLE',
+      message: /the rgb-only head is not one of banks rgb, fused/,
     })
   },
 )

@@ -3,9 +3,9 @@ import type { DecidableCondition } from '../../drivers/sample.ts'
 import type { Fuse } from '../../models/fusion.ts'
 import { judge } from '../../models/judge.ts'
 import { narrowed } from '../../models/narrow.ts'
-import { openSearch } from '../../models/nearest.ts'
+import { openSearch, type Search } from '../../models/nearest.ts'
 import { repositoryManifestSchema } from '../../models/repository-manifest.ts'
-import { teach, type TaughtPart } from '../../models/teach.ts'
+import { teach, teachLesson, type TaughtPart } from '../../models/teach.ts'
 import { fuseSideBySide as fuse, partFeatures } from '../support/part-features.ts'
 import { goodParts, taughtRepository, teachRequest } from '../support/taught-repository.ts'
 
@@ -112,6 +112,29 @@ t.test('too few parts with both modalities and too small a budget are refused', 
   poisoned[2]!.features.rgb!.values[8000] = NaN
   await t.rejects(taughtRepository(search, { parts: poisoned }), { code: 'NOT_FINITE' })
 })
+
+t.test(
+  'more than twenty parts leave the banks in twenty groups, and each is judged once without itself',
+  async (t) => {
+    let searches = 0
+    const counted: Search = {
+      ...search,
+      nearest: (request) => {
+        searches += request.k === 1 ? 1 : 0
+        return search.nearest(request)
+      },
+    }
+    const request = await teachRequest(counted, { parts: goodParts(23, 1), heldOut: [] })
+    const { normals, parts } = await teachLesson(request)
+    t.equal(normals.complete.length, 23)
+    t.equal(searches, 23 * 5, 'one search in each of five banks')
+    const whole = await judge(parts[22]!.features, (await teachLesson(request)).repository, request)
+    t.ok(
+      whole.bankScores.rgb! < normals.complete[22]![0]!.score,
+      'judged without itself, in the order it was shown',
+    )
+  },
+)
 
 t.test('a part with one modality teaches and calibrates what it has, and nothing else', async (t) => {
   const parts = [

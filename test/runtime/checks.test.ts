@@ -104,7 +104,7 @@ t.test('a person reads one line a check, and the fix right below what is wrong',
 })
 
 t.test('a repository taught for another rate than the recipe promises is found', (t) => {
-  const part = { id: 'good-1', sha256: '0'.repeat(64) }
+  const part = { id: 'good-1', sha256: '0'.repeat(64), origin: 'taught' as const }
   const manifest = { product: 'nut', falseRejectRate: 0.05, taught: [part, part] }
   const check = (promisedRate: number) => checkPromise({ id: 'a'.repeat(64), manifest, promisedRate })
   t.match(check(0.05), {
