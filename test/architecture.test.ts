@@ -77,7 +77,7 @@ t.test('third-party runtimes have one door each', async (t) => {
     'onnxruntime-node': 'models/session.ts',
     mqtt: 'runtime/publisher.ts',
     aedes: 'runtime/broker.ts',
-    libsql: 'runtime/outbox-store.ts',
+    libsql: 'runtime/database.ts',
     commander: 'runtime/main.ts',
     pino: 'runtime/log.ts',
   }

@@ -197,6 +197,7 @@ t.test(
     const folder = t.testdir()
     const built = await transpiled(folder, [
       'drivers/message-of.ts',
+      'runtime/database.ts',
       'runtime/outbox.ts',
       'runtime/outbox-store.ts',
       'runtime/runtime-error.ts',
@@ -246,6 +247,7 @@ t.test(
     const folder = t.testdir()
     const built = await transpiled(folder, [
       'drivers/message-of.ts',
+      'runtime/database.ts',
       'runtime/outbox.ts',
       'runtime/outbox-store.ts',
       'runtime/runtime-error.ts',
