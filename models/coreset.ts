@@ -76,7 +76,10 @@ export async function selectCoreset(values: Float32Array, options: CoresetOption
  * @param removed 1 per row that was never there.
  * @returns the chosen rows, in no useful order.
  */
-export function coresetWithout({ selected, cover }: Coreset, removed: Uint8Array): Int32Array {
+export function coresetWithout(
+  { selected, cover }: Omit<Coreset, 'coveringRadius'>,
+  removed: Uint8Array,
+): Int32Array {
   const { points, width } = cover
   const nearest = cover.nearest.slice()
   const owner = cover.owner.slice()
@@ -107,6 +110,56 @@ export function coresetWithout({ selected, cover }: Coreset, removed: Uint8Array
   return refilled.slice(0, chosen).filter((row) => removed[row] !== 1)
 }
 
+/**
+ * More centres for rows that a bank does not cover: farthest first, until every row has a centre within the radius.
+ * @param distances from each row to the nearest centre that is there already.
+ * @param most centres; what is then still farther stays so.
+ * @returns row numbers in the order of choice.
+ */
+export function extendCoreset(
+  values: Float32Array,
+  distances: Float32Array,
+  { width, radius, most }: { readonly width: number; readonly radius: number; readonly most: number },
+): Int32Array {
+  const nearest = Float64Array.from(distances, (distance) => distance ** 2)
+  const chosen: number[] = []
+  while (chosen.length < most) {
+    let next = -1
+    for (let row = 0; row < nearest.length; row++) {
+      if (nearest[row]! > radius ** 2 && (next < 0 || nearest[row]! > nearest[next]!)) next = row
+    }
+    if (next < 0) break
+    chosen.push(next)
+    for (let row = 0; row < nearest.length; row++) {
+      // Rows that are covered stay so.
+      if (nearest[row]! <= radius ** 2) continue
+      const distance = squaredDistanceBelow(values, row * width, next * width, width, nearest[row]!)
+      if (distance < nearest[row]!) nearest[row] = distance
+    }
+    nearest[next] = 0
+  }
+  return Int32Array.from(chosen)
+}
+
+/**
+ * A coreset of rows whose centres were chosen before: what `coresetWithout` starts from when a bank was not chosen from these rows. The
+ * centres are the first rows.
+ * @param owner per row, the centre that is nearest to it.
+ */
+export function coresetOf(
+  values: Float32Array,
+  owner: Int32Array,
+  options: Omit<CoresetOptions, 'count'> & { readonly centres: number },
+): Omit<Coreset, 'coveringRadius'> {
+  const projected = project(values, options)
+  const { points, width } = projected
+  const nearest = Float32Array.from(owner, (centre, row) =>
+    squaredDistance(points, row * width, centre * width, width),
+  )
+  const selected = Int32Array.from({ length: options.centres }, (_, row) => row)
+  return { selected, cover: { ...projected, nearest, owner } }
+}
+
 /** Makes `selected[chosen]` a centre. @returns the row that is now farthest from all centres. */
 function take({ points, width, nearest, owner }: Cover, selected: Int32Array, chosen: number): number {
   const start = selected[chosen]! * width
@@ -135,7 +188,7 @@ function take({ points, width, nearest, owner }: Cover, selected: Int32Array, ch
 /** Random signs (Achlioptas 2003), scaled to keep distances in expectation. */
 function project(
   values: Float32Array,
-  { width, projectedWidth, seed }: CoresetOptions,
+  { width, projectedWidth, seed }: Pick<CoresetOptions, 'width' | 'projectedWidth' | 'seed'>,
 ): Pick<Cover, 'points' | 'width'> {
   if (projectedWidth >= width) return { points: values, width }
   const random = seededRandom(seed + 1)
