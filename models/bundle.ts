@@ -35,7 +35,7 @@ export interface Bundle {
 
 /** @throws ModelError MODEL_UNREADABLE (absent, damaged, wrong hash) or MODEL_MISMATCH (names or shapes differ). */
 export async function openBundle(folder: string, options: { threads: number }): Promise<Bundle> {
-  const manifest = await readManifest(folder)
+  const { id, manifest } = await readBundleManifest(folder)
   const { encoders, fusion: fused, input } = manifest
   const { centres, neighbours } = input.xyz
   const pseudo = await readTensors(folder, manifest.pseudo)
@@ -52,7 +52,7 @@ export async function openBundle(folder: string, options: { threads: number }): 
   }
   try {
     return {
-      id: contentId(manifest),
+      id,
       folder,
       manifest,
       rgb: await openNext(encoders.rgb.file, {
@@ -141,7 +141,10 @@ export async function verifyGolden(bundle: Bundle): Promise<GoldenReport> {
   return { rgb, xyz, fusion: worst, tolerance: golden.maxAbsoluteError }
 }
 
-async function readManifest(folder: string): Promise<BundleManifest> {
+/** The bundle's id and what it says of itself; its files are checked when it is opened. @throws ModelError MODEL_UNREADABLE */
+export async function readBundleManifest(
+  folder: string,
+): Promise<{ readonly id: string; readonly manifest: BundleManifest }> {
   const bytes = await readBounded(path.join(folder, 'manifest.json'), MANIFEST_BYTES_LIMIT)
   let json: unknown
   try {
@@ -158,7 +161,7 @@ async function readManifest(folder: string): Promise<BundleManifest> {
         : `is of schema '${found}', expected ${BUNDLE_SCHEMA}: use a bundle that was made for this version`
     throw new ModelError('MODEL_UNREADABLE', `${path.join(folder, 'manifest.json')} ${problem}`)
   }
-  return parsed.data
+  return { id: contentId(parsed.data), manifest: parsed.data }
 }
 
 /** The bytes that were hashed are the bytes that are used: the file is not opened a second time. */

@@ -46,6 +46,9 @@ export interface RepositoryContext {
 /** The plane of a station that has none calibrated. */
 export const PER_FRAME_PLANE = 'per-frame'
 
+/** A manifest under the id that it has been checked to have. */
+export type NamedManifest = Pick<Repository, 'id' | 'manifest'>
+
 type Contents = Pick<Repository, 'banks' | 'rowParts' | 'foregroundPrior'>
 
 export type RepositoryErrorCode =
@@ -97,12 +100,20 @@ export async function saveRepository(
 
 /** @throws RepositoryError `REPOSITORY_UNREADABLE` or `REPOSITORY_MISMATCH`. */
 export async function loadRepository(folder: string, expected: RepositoryContext): Promise<Repository> {
-  const { id, manifest } = await readManifest(folder)
-  requireContext(folder, manifest, expected)
-  const file = path.join(folder, manifest.tensors.name)
+  const named = await readManifest(folder)
+  requireContext(folder, named.manifest, expected)
+  const file = path.join(folder, named.manifest.tensors.name)
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw unreadable(`${file} cannot be read`, cause)
   })
+  return repositoryOf(named, { bytes, file })
+}
+
+/** Checks the tensors' hash; `file` names them in messages. @throws RepositoryError `REPOSITORY_UNREADABLE`. */
+export function repositoryOf(
+  { id, manifest }: NamedManifest,
+  { bytes, file }: { readonly bytes: Uint8Array; readonly file: string },
+): Repository {
   const found = sha256Of(bytes)
   if (found !== manifest.tensors.sha256) {
     throw unreadable(`${file} has SHA-256 ${found}, the manifest says ${manifest.tensors.sha256}`)
@@ -133,13 +144,18 @@ function requireContext(folder: string, manifest: RepositoryManifest, expected: 
 }
 
 /** A manifest and its tensors without loading them: for lists and histories. @throws RepositoryError as loadRepository. */
-export async function readManifest(folder: string): Promise<{ id: string; manifest: RepositoryManifest }> {
+export async function readManifest(folder: string): Promise<NamedManifest> {
   const file = path.join(folder, 'manifest.json')
   const json = await readFile(file, 'utf8')
     .then((text): unknown => JSON.parse(text))
     .catch((cause: unknown) => {
       throw unreadable(`${file} cannot be read as JSON`, cause)
     })
+  return parseManifest(json, file)
+}
+
+/** @param file names it in messages. @throws RepositoryError as loadRepository. */
+export function parseManifest(json: unknown, file: string): NamedManifest {
   const schema = schemaOf(json)
   if (schema !== REPOSITORY_SCHEMA && /^radar-edge\/repository@\d+$/.test(schema)) {
     throw new RepositoryError(
