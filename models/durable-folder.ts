@@ -31,6 +31,36 @@ export async function writeFolder(
   }
 }
 
+/**
+ * Afterwards `folder` does not exist; after an error or a power cut it is whole or gone. No folder is fine. Frees room on a full
+ * disk: a rename within a folder needs none, and where it does after all the files go from where they are.
+ */
+export async function removeFolder(folder: string, fileSystem: FileSystem = files): Promise<void> {
+  const partial = folder + PARTIAL
+  await fileSystem.rm(partial, { recursive: true, force: true })
+  try {
+    await fileSystem.rename(folder, partial)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT') return
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
+    await fileSystem.rm(folder, { recursive: true, force: true })
+  }
+  await flushFolder(path.dirname(folder), fileSystem)
+  await fileSystem.rm(partial, { recursive: true, force: true })
+}
+
+/** What a power cut left of `writeFolder` and `removeFolder`. Only for whoever knows that nobody is writing into `folder` now. */
+export async function removePartials(folder: string): Promise<string[]> {
+  const names = await files.readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  const partials = names.filter((name) => name.endsWith(PARTIAL))
+  for (const name of partials) await files.rm(path.join(folder, name), { recursive: true, force: true })
+  return partials
+}
+
 /** Afterwards `file` holds these bytes; after an error or a power cut, these or those it had before. */
 export async function replaceFile(
   file: string,

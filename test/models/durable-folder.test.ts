@@ -1,51 +1,8 @@
 import t from 'tap'
 import * as files from 'node:fs/promises'
 import path from 'node:path'
-import { replaceFile, writeFolder, type FileSystem } from '../../models/durable-folder.ts'
-
-/** A file system whose power is cut before its n-th call; every later call fails too. Calls are logged. */
-function cutAfter(calls: number): { fileSystem: FileSystem; log: string[] } {
-  const log: string[] = []
-  const step = (name: string, target: unknown): void => {
-    if (log.length >= calls) throw new Error('power cut')
-    log.push(`${name} ${path.basename(String(target))}`)
-  }
-  const fileSystem = {
-    async mkdir(...args: Parameters<typeof files.mkdir>) {
-      step('mkdir', args[0])
-      return files.mkdir(...args)
-    },
-    async rename(...args: Parameters<typeof files.rename>) {
-      step('rename', args[1])
-      return files.rename(...args)
-    },
-    async rm(...args: Parameters<typeof files.rm>) {
-      step('rm', args[0])
-      return files.rm(...args)
-    },
-    async open(...args: Parameters<typeof files.open>) {
-      step('open', args[0])
-      const handle = await files.open(...args)
-      return {
-        async writeFile(bytes: Uint8Array) {
-          try {
-            step('write', args[0])
-          } catch (error) {
-            await handle.writeFile(bytes.subarray(0, bytes.length >> 1))
-            throw error
-          }
-          await handle.writeFile(bytes)
-        },
-        async sync() {
-          step('sync', args[0])
-          await handle.sync()
-        },
-        close: () => handle.close(),
-      }
-    },
-  }
-  return { fileSystem: fileSystem as unknown as FileSystem, log }
-}
+import { removeFolder, removePartials, replaceFile, writeFolder } from '../../models/durable-folder.ts'
+import { powerCutAfter } from '../support/power-cut.ts'
 
 const contents = new Map([
   ['a', Buffer.from('first')],
@@ -56,7 +13,7 @@ t.test('a folder is whole or absent wherever the power is cut, and the next atte
   let calls = 0
   for (let finished = false; !finished; calls++) {
     const folder = path.join(t.testdir(), 'product', 'id')
-    const { fileSystem } = cutAfter(calls)
+    const { fileSystem } = powerCutAfter(calls)
     finished = await writeFolder(folder, contents, fileSystem).then(
       () => true,
       () => false,
@@ -75,7 +32,7 @@ t.test('a folder is whole or absent wherever the power is cut, and the next atte
 })
 
 t.test('every file is flushed before the rename, and every folder above after it', async (t) => {
-  const { fileSystem, log } = cutAfter(Infinity)
+  const { fileSystem, log } = powerCutAfter(Infinity)
   await writeFolder(path.join(t.testdir(), 'product', 'id'), contents, fileSystem)
   const rename = log.indexOf('rename id')
   for (const file of ['sync a', 'sync b', 'sync id.partial'])
@@ -89,7 +46,7 @@ t.test('a file is the old or the new one wherever the power is cut', async (t) =
   let calls = 0
   for (let finished = false; !finished; calls++) {
     await files.writeFile(file, 'old')
-    finished = await replaceFile(file, Buffer.from('new'), cutAfter(calls).fileSystem).then(
+    finished = await replaceFile(file, Buffer.from('new'), powerCutAfter(calls).fileSystem).then(
       () => true,
       () => false,
     )
@@ -100,4 +57,44 @@ t.test('a file is the old or the new one wherever the power is cut', async (t) =
     )
   }
   t.ok(calls > 4)
+})
+
+t.test(
+  'a folder that is removed is whole or gone wherever the power is cut, and no later one finds the rest',
+  async (t) => {
+    const outcomes = new Set<string>()
+    let calls = 0
+    for (let finished = false; !finished; calls++) {
+      const folder = path.join(t.testdir(), 'product', 'id')
+      await writeFolder(folder, contents)
+      finished = await removeFolder(folder, powerCutAfter(calls).fileSystem).then(
+        () => true,
+        () => false,
+      )
+      const found = await files.readdir(folder).catch(() => undefined)
+      outcomes.add(found === undefined ? 'gone' : found.sort().join())
+      await removePartials(path.dirname(folder))
+      t.same(
+        await files.readdir(path.dirname(folder)),
+        found === undefined ? [] : ['id'],
+        `cut after ${calls} calls`,
+      )
+      await removeFolder(folder)
+      await writeFolder(folder, contents)
+    }
+    t.same([...outcomes], ['a,b', 'gone'])
+    await removeFolder(path.join(t.testdirName, 'nowhere'))
+    t.same(await removePartials(path.join(t.testdirName, 'nowhere')), [])
+  },
+)
+
+t.test('where even a rename needs room the files go from where they are', async (t) => {
+  const folder = path.join(t.testdir(), 'id')
+  await writeFolder(folder, contents)
+  const rename = () => Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }))
+  await removeFolder(folder, { ...files, rename })
+  t.same(await files.readdir(t.testdirName), [])
+  const denied = () => Promise.reject(Object.assign(new Error('not yours'), { code: 'EACCES' }))
+  await writeFolder(folder, contents)
+  await t.rejects(removeFolder(folder, { ...files, rename: denied }), { code: 'EACCES' })
 })
