@@ -10,7 +10,8 @@ import { BANK_KEYS, type Features } from './features.ts'
 import { ModelError } from './model-error.ts'
 import { canNarrow, narrowed } from './narrow.ts'
 import type { Repository } from './repository.ts'
-import { featuresHash, findingsIn } from './teach.ts'
+import { findingsIn } from './normals.ts'
+import { featuresHash } from './teach.ts'
 
 /** A part whose truth a person has vouched for. It is never in a bank. */
 export interface GoldenPart {

@@ -202,12 +202,60 @@ export const eventSchema = z
     z.object({
       schema: z.literal('radar-edge/event@1'),
       ...origin,
-      kind: z.enum(['outbox-volatile', 'outbox-durable', 'trigger-refused', 'sensor', 'alarm']),
+      kind: z.enum(['outbox-volatile', 'outbox-durable', 'trigger-refused', 'sensor', 'alarm', 'job-failed']),
       detail: z.string(),
       code: z.string().optional(),
+      job: z.string().optional().describe('Key in the config section schedule of the job that failed.'),
     }),
   ])
   .describe('QoS 1, not retained. A gap event names verdicts that were given up, both ends included.')
+
+const goldenFinding = z.object({
+  partId: z.string(),
+  label: z.enum(['good', 'bad']),
+  defect: z.string().optional(),
+  condition: condition.describe('What was taken to have been captured.'),
+  expected: z
+    .enum(['pass', 'fail'])
+    .optional()
+    .describe('The verdict when the repository came into use, else what the label says.'),
+  outcome: z.enum(['pass', 'fail', 'unknown']),
+  score: z.number().min(0).max(1).optional().describe('Normality, as in a verdict.'),
+  drift: z.number().optional().describe('Distance now less the distance when the repository came into use.'),
+  detail: z.string().describe('One sentence for a person.'),
+})
+
+export const selfTestSchema = z
+  .object({
+    schema: z.literal('radar-edge/selftest@1'),
+    ...origin,
+    product: z.string(),
+    result: z
+      .enum(['PASS', 'FAIL', 'UNTESTED'])
+      .describe('UNTESTED: the product has no golden parts to show to the model.'),
+    detail: z.string().describe('One sentence for a person.'),
+    durationMs: milliseconds,
+    parts: count.describe('Golden parts.'),
+    inspections: count.describe('Of every part in every condition that it has the frames of.'),
+    wrong: count.describe('Inspections with another verdict than expected.'),
+    unknown: count.describe('Inspections without a verdict.'),
+    bad: z
+      .object({ parts: count, found: count })
+      .describe('Bad golden parts, and those that failed when seen with all that they were captured with.'),
+    largestDrift: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('Largest change of a distance since the repository came into use.'),
+    failures: z.array(goldenFinding).max(20).describe('The first of the wrong and unknown ones.'),
+    provenance: z
+      .object({ bundleId: z.string(), repositoryId: z.string(), backend: z.string() })
+      .optional()
+      .describe('What was tested; absent when nothing was decided.'),
+  })
+  .describe(
+    'Retained. The golden parts shown to the running model, with all sensors and with each alone; once a shift, and when asked for.',
+  )
 
 export const replySchema = z
   .object({
@@ -240,6 +288,7 @@ export type VerdictPayload = z.infer<typeof verdictSchema>
 export type StatusPayload = z.infer<typeof statusSchema>
 export type HealthPayload = z.infer<typeof healthSchema>
 export type EventPayload = z.infer<typeof eventSchema>
+export type SelfTestPayload = z.infer<typeof selfTestSchema>
 export type ReplyPayload = z.infer<typeof replySchema>
 export type HeatmapScale = z.infer<typeof heatmapScaleSchema>
 
@@ -248,6 +297,7 @@ export const MESSAGE_SCHEMAS = {
   status: statusSchema,
   health: healthSchema,
   event: eventSchema,
+  selftest: selfTestSchema,
   reply: replySchema,
   'cmd-trigger': triggerCommandSchema,
   'cmd-reload': reloadCommandSchema,

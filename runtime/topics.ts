@@ -7,6 +7,7 @@ export interface Topics {
   readonly health: string
   readonly verdict: string
   readonly event: string
+  readonly selfTest: string
   /** The verdict's number is a level of the topic, so that a picture can never be taken for another part's. */
   heatmap(seq: number): string
   overlay(seq: number): string
@@ -28,6 +29,7 @@ export function topicsOf(site: string, station: string): Topics {
     health: `${root}/health`,
     verdict: `${root}/verdict`,
     event: `${root}/event`,
+    selfTest: `${root}/selftest`,
     heatmap: (seq) => `${root}/heatmap/${seq}`,
     overlay: (seq) => `${root}/overlay/${seq}`,
     command: (verb) => `${root}/cmd/${topicLevel('verb', verb)}`,
