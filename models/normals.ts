@@ -78,7 +78,7 @@ export function sourceOf(
  * In every condition that a part has the modalities of: held-out parts against the whole banks; where they are few, also each taught
  * part against banks without it. Of a part that has been compared only scores and distances are kept.
  */
-async function compareNormals(
+export async function compareNormals(
   { search, fuse, signal, onProgress }: CalibrationOptions,
   { parts, heldOut, built }: CalibrationParts,
 ): Promise<Normals> {

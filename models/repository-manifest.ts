@@ -82,9 +82,9 @@ export const repositoryManifestSchema = z.strictObject({
   seed: z.int(),
   /** The promise: the share of good parts that may fail, in every condition. */
   falseRejectRate: z.number().gt(0).lt(1),
-  /** Have rows in the banks. */
+  /** Their patches were offered to the banks; those of an ordinary part may all have been covered already. */
   taught: z.array(part).min(1),
-  /** Are not in the banks: they calibrated the heads. */
+  /** Never offered to the banks: they calibrated the heads. */
   heldOut: z.array(part),
   heads: z.strictObject({
     complete: decisionHeadSchema,

@@ -4,7 +4,7 @@ import { makeBank, type Bank } from './bank.ts'
 import { widened } from './comparison.ts'
 import { coresetWithout, selectCoreset } from './coreset.ts'
 import { normalised, scaleOf, type FeatureScale } from './feature-scale.ts'
-import { BANK_KEYS, byBankKey, GRID_PATCHES, type BankKey, type Features } from './features.ts'
+import { BANK_KEYS, byBankKey, GRID_PATCHES, type BankKey, type BankName, type Features } from './features.ts'
 import type { Fuse, PatchRows } from './fusion.ts'
 import { ModelError } from './model-error.ts'
 import { canNarrow, narrowed } from './narrow.ts'
@@ -32,7 +32,7 @@ export interface TaughtBanks {
  */
 const BACKGROUND_SHARE = 0.3
 /** Covering radius 14 to 18 % above that without projection, for a third to a fifth of the time. */
-const PROJECTED_WIDTH = 32
+export const PROJECTED_WIDTH = 32
 /**
  * Rows of a fused bank per row of the rgb or the xyz bank. A patch of one modality needs more of them to be near a good one: on six
  * synthetic products in one byte budget (4 MiB, 24 parts taught, 70 % of the parts without rgb or xyz) image AUROC is 0.835 at a share of
@@ -51,6 +51,8 @@ export interface BankOptions {
   readonly onProgress?: (progress: TeachProgress) => void
 }
 
+export type BankWidths = Readonly<Record<BankName, number>>
+
 export interface TeachProgress {
   readonly phase: string
   readonly done: number
@@ -58,7 +60,7 @@ export interface TeachProgress {
 }
 
 /** What a part must have been captured with to give rows to a bank. */
-const NEEDED = {
+export const NEEDED = {
   rgb: 'rgb-only',
   xyz: 'xyz-only',
   'fused-complete': 'complete',
@@ -80,13 +82,20 @@ export async function buildBanks(parts: readonly Features[], options: BankOption
       `none of ${parts.length} parts has both modalities: fusing is learned from both`,
     )
   }
-  const rows = rowsWithin(options.byteBudget, complete, (await options.fuse(complete)).width)
+  const rows = rowsWithin(options.byteBudget, {
+    rgb: complete.rgb!.width,
+    xyz: complete.xyz!.width,
+    fused: (await options.fuse(complete)).width,
+  })
   const { foregroundPrior, chosen } = candidatesOf(parts, options.seed)
   const built = new Map<BankKey, BuiltBank>()
   for (const key of BANK_KEYS) {
     built.set(
       key,
-      await buildBank(key, await gather(parts, chosen, { key, ...options }), { rows: rows[key], ...options }),
+      await buildBank(key, await gatherCandidates(parts, chosen, { key, ...options }), {
+        rows: rows[key],
+        ...options,
+      }),
     )
   }
   const each = <T>(pick: (bank: BuiltBank) => T) => byBankKey((key) => pick(built.get(key)!))
@@ -169,14 +178,13 @@ export async function buildBank(
   }
 }
 
-/** Rows of each bank: as many for rgb as for xyz, and a share of that for each of the three fused ones. */
-function rowsWithin(
-  byteBudget: number,
-  { rgb, xyz }: Features,
-  fusedWidth: number,
-): Readonly<Record<BankKey, number>> {
-  const fusedWidths = DECIDABLE_CONDITIONS.length * FUSED_SHARE * fusedWidth
-  const rowBytes = Float32Array.BYTES_PER_ELEMENT * ((rgb?.width ?? 0) + (xyz?.width ?? 0) + fusedWidths)
+/**
+ * Rows of each bank: as many for rgb as for xyz, and a share of that for each of the three fused ones.
+ * @throws RepositoryError `REPOSITORY_REFUSED` for a budget without room.
+ */
+export function rowsWithin(byteBudget: number, widths: BankWidths): Readonly<Record<BankKey, number>> {
+  const fusedWidths = DECIDABLE_CONDITIONS.length * FUSED_SHARE * widths.fused
+  const rowBytes = Float32Array.BYTES_PER_ELEMENT * (widths.rgb + widths.xyz + fusedWidths)
   const rows = Math.floor(byteBudget / rowBytes)
   const fusedRows = Math.floor(rows * FUSED_SHARE)
   if (fusedRows < FEWEST_ROWS) {
@@ -205,10 +213,15 @@ export interface Candidates extends PatchRows {
 }
 
 /** The chosen patches of all parts that the bank takes, as one matrix. One part's fused grid is held at a time. */
-async function gather(
+export async function gatherCandidates(
   parts: readonly Features[],
   chosen: readonly number[][],
-  { key, fuse, signal, onProgress }: BankOptions & { readonly key: BankKey },
+  {
+    key,
+    fuse,
+    signal,
+    onProgress,
+  }: Pick<BankOptions, 'fuse' | 'signal' | 'onProgress'> & { readonly key: BankKey },
 ): Promise<Candidates> {
   const needed = NEEDED[key]
   const able = [...parts.keys()].filter((part) => canNarrow(parts[part]!.condition, needed))
