@@ -11,6 +11,8 @@ export interface InspectorOptions {
   /** Seeds the plane fit of frames without a calibrated plane. */
   readonly seed: number
   readonly plane?: Plane
+  /** Inspections carry the features of the part: 0.5 MB with radar-lite. */
+  readonly keepFeatures?: true
 }
 
 export interface InspectorDescription {

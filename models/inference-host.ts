@@ -9,6 +9,7 @@ import type { FromHost, InspectorDescription, InspectorOptions, ToHost } from '.
 import type { Inspection, Inspector, Undecided, UndecidedReason } from './inspection.ts'
 import { siblingUrl, startHostProcess, type HostProcess } from './host-process.ts'
 import { asModelErrorCode, ModelError } from './model-error.ts'
+import { asRepositoryErrorCode, RepositoryError } from './repository.ts'
 import { enlargeInspection, reduceSample } from './reduce.ts'
 
 export interface HostLimits {
@@ -170,16 +171,21 @@ export class InferenceHost implements Inspector {
 
   /**
    * Takes another repository into use, after the parts that wait; a restarted host opens with it too.
-   * @throws ModelError when it is refused or the host is lost: the repository before stays in use.
+   * @throws RepositoryError when it is refused, ModelError when the host is lost: the repository before stays in use.
    */
   async activate(repositoryFolder: string, signal: AbortSignal): Promise<InspectorDescription> {
     const answer = await this.#ask({ kind: 'activate', request: this.#requests++, repositoryFolder }, signal)
     if (answer.kind === 'activated') return answer.description
-    const detail =
-      answer.kind === 'not-activated'
-        ? answer.message
-        : (answer.kind === 'lost' ? answer : outOfTurn(answer)).detail
-    throw new ModelError('MODEL_FAILED', `${repositoryFolder} was not taken into use: ${detail}`)
+    const refused = `${repositoryFolder} was not taken into use`
+    if (answer.kind !== 'not-activated') {
+      throw new ModelError(
+        'MODEL_FAILED',
+        `${refused}: ${(answer.kind === 'lost' ? answer : outOfTurn(answer)).detail}`,
+      )
+    }
+    const code = asRepositoryErrorCode(answer.code)
+    if (code === undefined) throw new ModelError('MODEL_FAILED', `${refused}: ${answer.message}`)
+    throw new RepositoryError(code, `${refused}: ${answer.message}`)
   }
 
   stats(): HostStats {
@@ -291,12 +297,13 @@ export class InferenceHost implements Inspector {
     this.#host = host
     const { openMs, beatMs } = this.#limits
     this.#watch(host, openMs, () => `did not open within ${openMs} ms, stuck in step '${host.step}'`)
-    const { bundleFolder, threads, seed, plane } = this.#options
+    const { bundleFolder, threads, seed, plane, keepFeatures } = this.#options
     const options: InspectorOptions = {
       bundleFolder,
       threads,
       seed,
       ...(plane && { plane }),
+      ...(keepFeatures && { keepFeatures }),
       ...(this.#repositoryFolder !== undefined && { repositoryFolder: this.#repositoryFolder }),
     }
     host.process.send({ kind: 'open', options, beatMs })

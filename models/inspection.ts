@@ -1,6 +1,6 @@
 /** What the model says of one sample, before the recipe's policy makes a verdict of it. */
 import type { Absence, Condition, DecidableCondition, Sample } from '../drivers/sample.ts'
-import type { BankName, Placement } from './features.ts'
+import type { BankName, Features, Placement } from './features.ts'
 
 export type UndecidedReason =
   | 'nothing-captured'
@@ -44,6 +44,8 @@ export interface Decided {
   readonly repositoryId: string
   readonly backend: string
   readonly timingMs: Readonly<Record<string, number>>
+  /** What the encoders said of it, for a repository that learns from it once it is confirmed; when asked for. */
+  readonly features?: Features
 }
 
 export interface Undecided {

@@ -100,6 +100,7 @@ export class LocalInspector implements HostedInspector {
         repositoryId: repository.id,
         backend: BACKEND,
         timingMs: clock.stop(),
+        ...(this.#options.keepFeatures && { features }),
       }
       return enlargeInspection(inspection, sample, step)
     } catch (error) {

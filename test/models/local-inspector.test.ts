@@ -55,6 +55,17 @@ t.test('a good part is decided in every condition, with everything the verdict m
   }
 })
 
+t.test('features travel with an inspection when they are asked for, and only then', async (t) => {
+  const sample = sampleOf({ rgb: rgbFrame({ ...size, seed: 9 }), xyz: xyzFrame({ ...size, seed: 9 }) })
+  const featuresOf = async (inspector: LocalInspector) => {
+    const inspection = await inspector.inspect(sample, never)
+    return inspection.kind === 'decided' ? inspection.features : undefined
+  }
+  t.equal(await featuresOf(await openInspector(t)), undefined)
+  const features = await featuresOf(await openInspector(t, { keepFeatures: true }))
+  t.match(features, { condition: 'complete', rgb: { values: Float32Array }, xyz: { values: Float32Array } })
+})
+
 t.test('a defect fails the part and its region lies on it, in pixels of the frame', async (t) => {
   const inspector = await openInspector(t)
   // The second is larger than the working size: the answer must still be in the pixels that were captured.
