@@ -51,13 +51,20 @@ export type NamedManifest = Pick<Repository, 'id' | 'manifest'>
 
 type Contents = Pick<Repository, 'banks' | 'rowParts' | 'foregroundPrior'>
 
-export type RepositoryErrorCode =
+const ERROR_CODES = [
   /** A file is absent, damaged, tampered with, or not what the schema says. */
-  | 'REPOSITORY_UNREADABLE'
+  'REPOSITORY_UNREADABLE',
   /** Whole, but for another bundle, engine, plane or product, or taught by another version of this program. */
-  | 'REPOSITORY_MISMATCH'
+  'REPOSITORY_MISMATCH',
   /** These parts make no repository. */
-  | 'REPOSITORY_REFUSED'
+  'REPOSITORY_REFUSED',
+] as const
+export type RepositoryErrorCode = (typeof ERROR_CODES)[number]
+
+/** A code that came from the inference host; undefined for an error of another kind. */
+export function asRepositoryErrorCode(text: string): RepositoryErrorCode | undefined {
+  return ERROR_CODES.find((code) => code === text)
+}
 
 export class RepositoryError extends Error {
   override readonly name = 'RepositoryError'
