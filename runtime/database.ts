@@ -24,7 +24,7 @@ export function openDatabase(file: string, options: DatabaseOptions): Database {
   return new Database(file, options)
 }
 
-/** `SQLITE_BUSY`, `SQLITE_FULL`, ...; undefined for other errors: a file that failed its check or could not be opened. */
+/** `SQLITE_BUSY`, `SQLITE_FULL`, ...; undefined for other errors, also where the file cannot be opened at all. */
 export function sqliteCodeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
   const code = String(error.code)
@@ -100,9 +100,13 @@ export class Database {
       this.get<{ application_id: number }>('PRAGMA application_id')?.application_id === applicationId
     // In this order: another process may be making its tables, and signs the file together with them.
     const found = this.get<{ tables: number }>('SELECT count(*) AS tables FROM sqlite_schema')
-    if (!isOurs() && found?.tables !== 0) throw new Error('a database of another program')
+    if (!isOurs() && found?.tables !== 0) {
+      throw new Libsql.SqliteError('a database of another program', 'SQLITE_NOTADB')
+    }
     const check = this.get<{ quick_check: string }>('PRAGMA quick_check(1)')?.quick_check
-    if (check !== 'ok') throw new Error(check)
+    if (check !== 'ok') {
+      throw new Libsql.SqliteError(`damaged: ${check?.replaceAll('\n', ' ')}`, 'SQLITE_CORRUPT')
+    }
     if (isOurs()) return
     this.transaction(() => {
       if (!isOurs()) this.#opened().exec(`${tables}; PRAGMA application_id = ${applicationId}`)

@@ -8,6 +8,14 @@ export type RuntimeErrorCode =
   | 'OUTBOX_UNREADABLE'
   /** The outbox cannot be written (disk full, I/O error); the numbering goes on in memory. */
   | 'OUTBOX_UNWRITABLE'
+  /** The ledger is damaged, not a ledger, or held by another process: nobody knows which repository is in use. */
+  | 'LEDGER_UNREADABLE'
+  /** The ledger takes no entry (disk full, I/O error, held by another process, or an entry too large): nothing changed. */
+  | 'LEDGER_UNWRITABLE'
+  /** Another repository is in use by now than the one that was compared with. */
+  | 'LEDGER_CONFLICT'
+  /** No repository of that id can be put into use: it is not on the disk (any more), or never was in use. */
+  | 'REPOSITORY_UNKNOWN'
   /** The embedded broker cannot listen. */
   | 'BROKER_UNAVAILABLE'
   /** A command or trigger from outside that does not say what its schema asks for. */

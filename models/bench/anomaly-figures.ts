@@ -1,9 +1,7 @@
 /** From judged test parts to the figures of one condition (numerics 6). */
 import type { DecidableCondition } from '../../drivers/sample.ts'
 import { binomialInterval, type BinomialInterval } from '../binomial-interval.ts'
-import { INPUT_SIZE, type Placement } from '../features.ts'
 import { auroc, aupro, bootstrapInterval, pixelAuroc, type DefectMask } from '../metrics.ts'
-import { nearestPositions } from '../resample.ts'
 
 /** What came of one test part in one condition. */
 export type Outcome = {
@@ -126,24 +124,6 @@ export function meanOf(classes: readonly ConditionFigures[]) {
     aupro: mean((figures) => figures.aupro),
     auproRanks100: mean((figures) => figures.auproRanks100),
   }
-}
-
-/** A frame's mask in the model's square: padded with zeros, resized nearest. */
-export function squareMask(
-  mask: NonNullable<DefectMask>,
-  { side, padTop, padLeft }: Placement,
-): NonNullable<DefectMask> {
-  const positions = nearestPositions(side, INPUT_SIZE)
-  const pixels = new Uint8Array(INPUT_SIZE * INPUT_SIZE)
-  for (let row = 0; row < INPUT_SIZE; row++) {
-    const y = positions[row]! - padTop
-    if (y < 0 || y >= mask.height) continue
-    for (let column = 0; column < INPUT_SIZE; column++) {
-      const x = positions[column]! - padLeft
-      if (x >= 0 && x < mask.width) pixels[row * INPUT_SIZE + column] = mask.pixels[y * mask.width + x]!
-    }
-  }
-  return { width: INPUT_SIZE, height: INPUT_SIZE, pixels }
 }
 
 export function median(values: readonly number[]): number {

@@ -12,16 +12,10 @@ import { judge } from '../judge.ts'
 import type { DefectMask } from '../metrics.ts'
 import { openSearch, type Search } from '../nearest.ts'
 import type { Repository } from '../repository.ts'
+import { squareMask } from '../square-mask.ts'
 import { startStepClock } from '../step-clock.ts'
 import { teach, type TaughtPart, type TeachRequest } from '../teach.ts'
-import {
-  figuresOf,
-  meanOf,
-  median,
-  squareMask,
-  type ConditionFigures,
-  type Outcome,
-} from './anomaly-figures.ts'
+import { figuresOf, meanOf, median, type ConditionFigures, type Outcome } from './anomaly-figures.ts'
 import { inEveryCondition, sampleOf, triggerOf } from './bench-parts.ts'
 
 export interface AnomalyBenchOptions {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { figuresOf, meanOf, median, squareMask, type Outcome } from '../../../models/bench/anomaly-figures.ts'
+import { figuresOf, meanOf, median, type Outcome } from '../../../models/bench/anomaly-figures.ts'
 
 const options = { promised: 0.25, predicted: { rate: 0.2 }, seed: 1, resamples: 100 }
 const SIZE = 224
@@ -102,18 +102,6 @@ t.test('the mean leaves out classes without the figure', async (t) => {
   const full = figuresOf([part('good', 1), part('cut', 2)], options)
   t.equal(meanOf([full, figuresOf([], options)]).imageAuroc, 1)
   t.equal(meanOf([]).imageAuroc, null)
-})
-
-t.test('a mask is padded and picked like the points', async (t) => {
-  // A 200 x 100 frame in a 200 square, so 50 rows of padding above; the mask covers the frame.
-  const mask = { width: 200, height: 100, pixels: new Uint8Array(20_000).fill(9) }
-  const square = squareMask(mask, { frameWidth: 200, frameHeight: 100, side: 200, padTop: 50, padLeft: 0 })
-  const rowIs = (row: number) => square.pixels[row * SIZE + 100]
-  t.same([rowIs(55), rowIs(57), rowIs(166), rowIs(168)], [0, 9, 9, 0])
-  t.equal(
-    square.pixels.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0),
-    112 * SIZE,
-  )
 })
 
 t.test('the median of nothing is not a number', async (t) => {
