@@ -24,6 +24,14 @@ export type RuntimeErrorCode =
   | 'RELOAD_REFUSED'
   /** No repository was made: the station shows no parts to learn from. */
   | 'TEACHING_FAILED'
+  /** Which jobs have run cannot be read: they count as never run. */
+  | 'SCHEDULE_UNREADABLE'
+  /** Which jobs have run cannot be written (disk full, I/O error): it is forgotten with the next restart. */
+  | 'SCHEDULE_UNWRITABLE'
+  /** A scheduled job did not end in its time. */
+  | 'JOB_DEADLINE'
+  /** No back-up was made, or not a whole one; those before it are left as they were. */
+  | 'BACKUP_FAILED'
   /** A trigger's time was up before its verdict. */
   | 'VERDICT_DEADLINE'
   /** The daemon stops and cannot wait for this trigger any longer. */
