@@ -1,6 +1,7 @@
 /** From judged test parts to the figures of one condition (numerics 6). */
 import type { DecidableCondition } from '../../drivers/sample.ts'
 import { binomialInterval, type BinomialInterval } from '../binomial-interval.ts'
+import { INPUT_SIZE } from '../features.ts'
 import { auroc, aupro, bootstrapInterval, pixelAuroc, type DefectMask } from '../metrics.ts'
 
 /** What came of one test part in one condition. */

@@ -5,11 +5,11 @@ t.test('a mask is padded and picked like the points', async (t) => {
   // A 200 x 100 frame in a 200 square, so 50 rows of padding above; the mask covers the frame.
   const mask = { width: 200, height: 100, pixels: new Uint8Array(20_000).fill(9) }
   const square = squareMask(mask, { frameWidth: 200, frameHeight: 100, side: 200, padTop: 50, padLeft: 0 })
-  const rowIs = (row: number) => square.pixels[row * SIZE + 100]
+  const rowIs = (row: number) => square.pixels[row * 224 + 100]
   t.same([rowIs(55), rowIs(57), rowIs(166), rowIs(168)], [0, 9, 9, 0])
   t.equal(
     square.pixels.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0),
-    112 * SIZE,
+    112 * 224,
   )
 })
 
