@@ -1,7 +1,8 @@
 /** Bundles and repositories are named by what they hold: their manifest names every file's SHA-256, so its hash names all. */
 import { createHash } from 'node:crypto'
 
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
+export type Json =
+  string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
 /** SHA-256 in hex over the manifest with sorted keys and no spaces, so that neither order nor layout changes the name. */
 export function contentId(manifest: Json): string {
