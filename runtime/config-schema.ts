@@ -114,6 +114,23 @@ const recipe = z.strictObject({
         ),
     })
     .prefault({}),
+  gate: z
+    .strictObject({
+      leastDetection: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.9)
+        .describe('Least share of the bad golden parts that a repository must reject before it is used.'),
+      mostFlips: z
+        .int()
+        .min(0)
+        .max(1000)
+        .default(0)
+        .describe('So many golden verdicts that were right may become wrong.'),
+    })
+    .prefault({})
+    .describe('What a new repository must hold before it may be put into use.'),
   policy: z
     .strictObject({
       complete: policy.default('decide').describe('What the line does with a verdict from both sensors.'),
@@ -250,6 +267,39 @@ export const configSchema = z
         keyFile: path.optional().describe('Key of the client certificate (PEM).'),
       })
       .prefault({}),
+    keep: z
+      .strictObject({
+        recentParts: z
+          .int()
+          .min(10)
+          .max(100_000)
+          .default(200)
+          .describe('Latest parts of each product whose features are kept, so that they can be confirmed.'),
+        goodParts: z
+          .int()
+          .min(20)
+          .max(10_000)
+          .default(300)
+          .describe(
+            'Good parts of each product, taught or confirmed, that repositories are calibrated with and rebuilt from; then the oldest goes.',
+          ),
+        goodMebibytes: z.int().min(16).max(1_048_576).default(2048).describe('The same bound in bytes.'),
+        rejectMebibytes: z
+          .int()
+          .min(16)
+          .max(1_048_576)
+          .default(2048)
+          .describe('Frames of parts that did not pass, all products together; then the oldest goes.'),
+        rejectDays: z.int().min(1).max(3650).default(90).describe('... and no longer than this.'),
+        repositories: z
+          .int()
+          .min(2)
+          .max(1000)
+          .default(10)
+          .describe('Repositories of each product that can be gone back to.'),
+      })
+      .prefault({})
+      .describe('What is kept in the state directory, and how much of it.'),
     inference: z
       .strictObject({
         threads: z.int().min(1).max(64).default(2).describe('Threads of ONNX Runtime in the inference host.'),
