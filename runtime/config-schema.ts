@@ -320,6 +320,29 @@ export const configSchema = z
           .describe('Longest side of the published pictures, pixels.'),
       })
       .prefault({}),
+    trust: z
+      .strictObject({
+        keys: z
+          .array(
+            z.strictObject({
+              name: name.describe('As the signature names it.'),
+              publicKeyFile: path.describe('Ed25519 public key (PEM).'),
+            }),
+          )
+          .max(100)
+          .default([])
+          .describe(
+            'Whose bundles and repositories are believed when they come from elsewhere. Without any no repository can be imported, and a bundle’s folder is not asked for a signature.',
+          ),
+        signing: z
+          .strictObject({
+            name: name.describe('Under this name other stations know the key.'),
+            privateKeyFile: path.describe('Ed25519 private key (PEM).'),
+          })
+          .optional()
+          .describe('Signs what this station exports.'),
+      })
+      .prefault({}),
     log: z
       .strictObject({
         level: z
@@ -336,6 +359,14 @@ export const configSchema = z
         code: 'custom',
         path: ['sensors'],
         message: "a sensor of kind replay needs the section 'replay'",
+      })
+    }
+    for (const [index, { name: keyName }] of config.trust.keys.entries()) {
+      if (config.trust.keys.findIndex(({ name: other }) => other === keyName) === index) continue
+      context.addIssue({
+        code: 'custom',
+        path: ['trust', 'keys', index, 'name'],
+        message: 'expected another name than a key above has',
       })
     }
     const both = config.sensors.rgb !== undefined && config.sensors.xyz !== undefined

@@ -60,6 +60,7 @@ export function parseConfig(text: string, file: string): Config {
 function resolvePaths(config: Config, folder: string): Config {
   const at = (path: string): string => resolve(folder, path)
   const { passwordFile, caFile, certFile, keyFile, ...mqtt } = config.mqtt
+  const { trust } = config
   return {
     ...config,
     stateDirectory: at(config.stateDirectory),
@@ -68,6 +69,12 @@ function resolvePaths(config: Config, folder: string): Config {
     triggers: config.triggers.map((trigger) =>
       trigger.kind === 'file' ? { ...trigger, folder: at(trigger.folder) } : trigger,
     ),
+    trust: {
+      keys: trust.keys.map((key) => ({ ...key, publicKeyFile: at(key.publicKeyFile) })),
+      ...(trust.signing && {
+        signing: { ...trust.signing, privateKeyFile: at(trust.signing.privateKeyFile) },
+      }),
+    },
     mqtt: {
       ...mqtt,
       ...(passwordFile !== undefined && { passwordFile: at(passwordFile) }),

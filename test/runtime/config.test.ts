@@ -151,6 +151,26 @@ t.test('paths in the file are relative to the file', async (t) => {
   t.equal(config.bundle, 'radar-lite', 'the name of a shipped bundle stays a name')
 })
 
+t.test('keys that are trusted: files relative to the config, a name for each', async (t) => {
+  const folder = t.testdir()
+  const file = join(folder, 'radar.yaml')
+  const keys =
+    '[{ name: lab, publicKeyFile: keys/lab.public.pem }, { name: plant, publicKeyFile: /etc/plant.pem }]'
+  const signing = '{ name: cell, privateKeyFile: cell.private.pem }'
+  await writeFile(file, `${MINIMAL}trust: { keys: ${keys}, signing: ${signing} }\n`)
+  const { trust } = await readConfig(file)
+  t.same(trust, {
+    keys: [
+      { name: 'lab', publicKeyFile: join(folder, 'keys', 'lab.public.pem') },
+      { name: 'plant', publicKeyFile: '/etc/plant.pem' },
+    ],
+    signing: { name: 'cell', privateKeyFile: join(folder, 'cell.private.pem') },
+  })
+  t.same(parseConfig(MINIMAL, file).trust, { keys: [] })
+  const [problem] = problemsOf(`${MINIMAL}trust:\n  keys: ${keys.replace('plant', 'lab')}\n`)
+  t.match(problem, { line: 6, path: 'trust.keys.1.name', message: /another name than a key above/ })
+})
+
 t.test('an unreadable file is a ConfigError that names it', async (t) => {
   await t.rejects(readConfig(join(t.testdir(), 'absent.yaml')), {
     code: 'CONFIG_UNREADABLE',
