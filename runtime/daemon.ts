@@ -12,6 +12,7 @@ import { openBroker } from './broker.ts'
 import { bundleFolder } from './bundle-folder.ts'
 import { recipeOf, type Config } from './config-schema.ts'
 import { eventMessage, type StationEvent } from './event.ts'
+import { openLedger } from './ledger.ts'
 import type { Log } from './log.ts'
 import type { VerdictPayload } from './messages.ts'
 import { openOutbox } from './outbox.ts'
@@ -54,6 +55,8 @@ export interface Running {
 }
 
 const STATUS_EVERY_MS = 10_000
+/** No trigger is answered while another process's entry is waited for; one takes a few flushes of the disk. */
+const LEDGER_BUSY_MS = 1000
 /** Seeds the plane fit of frames without a calibrated plane: the same frame always has the same plane. */
 const PLANE_SEED = 1
 
@@ -138,8 +141,9 @@ async function runParts(
   const { rig, truthOf } = await openSensors(config, { onHealth }, signal)
   defer(() => rig.close())
 
-  const repositories = { root: join(config.stateDirectory, 'repositories'), product: config.product }
-  const { repositoryFolder, trouble } = await repositoryInUse(repositories.root, config.product)
+  const ledger = openLedger(join(config.stateDirectory, 'repositories'), { busyMs: LEDGER_BUSY_MS })
+  defer(() => ledger.close())
+  const { repositoryFolder, trouble } = repositoryInUse(ledger, config.product)
   const host = new InferenceHost({
     bundleFolder: bundleFolder(config.bundle),
     threads: config.inference.threads,
@@ -189,7 +193,8 @@ async function runParts(
   options.onReady?.({ brokerUrl, topicRoot: topics.root, hostStats: () => host.stats(), truthOf })
 
   const reload = reloadCommand({
-    ...repositories,
+    ledger,
+    product: config.product,
     host,
     signal,
     onReloaded(repositoryId) {

@@ -1,14 +1,13 @@
-/** `cmd/reload`: the repository that `teach` has put into use on the disk is taken into use by the running station. */
+/** `cmd/reload`: the repository that the ledger says is in use is taken into use by the running station. */
 import { messageOf } from '../drivers/message-of.ts'
 import type { InspectorDescription } from '../models/host-protocol.ts'
-import { activeRepository } from '../models/repository-store.ts'
+import type { Ledger } from './ledger.ts'
 import { reloadCommandSchema } from './messages.ts'
 import type { CommandHandler } from './remote-commands.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 export interface ReloadOptions {
-  /** Holds the repositories of every product. */
-  readonly root: string
+  readonly ledger: Pick<Ledger, 'activeFolder'>
   readonly product: string
   readonly host: {
     activate(repositoryFolder: string, signal: AbortSignal): Promise<InspectorDescription>
@@ -22,7 +21,7 @@ export interface ReloadOptions {
 const DEADLINE_MS = 30_000
 
 /** Parts that come meanwhile wait for it, within their own deadlines. */
-export function reloadCommand({ root, product, host, signal, onReloaded }: ReloadOptions): CommandHandler {
+export function reloadCommand({ ledger, product, host, signal, onReloaded }: ReloadOptions): CommandHandler {
   return async (request) => {
     if (!reloadCommandSchema.safeParse(request).success) {
       throw new RuntimeError('BAD_COMMAND', 'not a reload: expected no payload, or {"transaction": ...}')
@@ -30,7 +29,7 @@ export function reloadCommand({ root, product, host, signal, onReloaded }: Reloa
     const patience = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
     let repositoryId: string | undefined
     try {
-      const folder = await activeRepository(root, product)
+      const folder = ledger.activeFolder(product)
       if (folder === undefined) throw new Error(`${product} was never taught`)
       repositoryId = (await host.activate(folder, patience)).repositoryId
     } catch (error) {

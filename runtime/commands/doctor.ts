@@ -2,7 +2,6 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../drivers/message-of.ts'
 import { openBundle, verifyGolden } from '../../models/bundle.ts'
-import { activeRepository } from '../../models/repository-store.ts'
 import { loadRepository } from '../../models/repository.ts'
 import { bundleFolder } from '../bundle-folder.ts'
 import {
@@ -18,6 +17,8 @@ import {
 import { ConfigError, EXIT_CONFIG } from '../config-error.ts'
 import { recipeOf, type Config } from '../config-schema.ts'
 import { readConfig } from '../config.ts'
+import { openLedger } from '../ledger.ts'
+import { RuntimeError } from '../runtime-error.ts'
 import { openSensors } from '../sensors.ts'
 
 export interface DoctorOptions {
@@ -81,8 +82,9 @@ async function checkModel(config: Config): Promise<Check[]> {
     ]
   }
   const name = `repository of ${config.product}`
+  const ledger = openLedger(join(config.stateDirectory, 'repositories'))
   try {
-    const folder = await activeRepository(join(config.stateDirectory, 'repositories'), config.product)
+    const folder = ledger.activeFolder(config.product)
     if (folder === undefined) {
       const fix = `radar-edge teach --product ${config.product}`
       return [...checks, { name, state: 'warning', found: 'nothing was taught yet', fix }]
@@ -91,8 +93,11 @@ async function checkModel(config: Config): Promise<Check[]> {
     const promisedRate = recipeOf(config).falseRejectRate
     return [...checks, checkPromise({ id, manifest, promisedRate })]
   } catch (error) {
-    const fix = `teach it again: radar-edge teach --product ${config.product}`
+    const again = `teach it again: radar-edge teach --product ${config.product}`
+    const fix = error instanceof RuntimeError ? `move ${ledger.file} away, then ${again}` : again
     return [...checks, { name, state: 'failed', found: messageOf(error), fix }]
+  } finally {
+    ledger.close()
   }
 }
 

@@ -8,15 +8,17 @@ import { openBundle, verifyGolden, type Bundle } from '../../models/bundle.ts'
 import { extractFeatures } from '../../models/extract.ts'
 import { fuseWith } from '../../models/fusion.ts'
 import { openSearch } from '../../models/nearest.ts'
-import { activateRepository, repositoryFolder } from '../../models/repository-store.ts'
+import { repositoryFolder } from '../../models/repository-folder.ts'
 import { saveRepository, type Repository } from '../../models/repository.ts'
 import { teach, type TaughtPart } from '../../models/teach.ts'
 import { bundleFolder } from '../bundle-folder.ts'
 import { productOf, recipeOf, type Config } from '../config-schema.ts'
 import { readConfig } from '../config.ts'
+import { openLedger } from '../ledger.ts'
 import { progressLine, type ProgressLine } from '../progress.ts'
 import { RuntimeError } from '../runtime-error.ts'
 import { openSensors } from '../sensors.ts'
+import { userName } from '../user-name.ts'
 
 export interface TeachOptions {
   readonly config: string
@@ -53,8 +55,12 @@ export async function teachProduct(options: TeachOptions): Promise<void> {
   const config = { ...written, product: productOf(options.product ?? written.product) }
   const recipe = recipeOf(config)
   const line = progressLine()
+  const root = join(config.stateDirectory, 'repositories')
+  const ledger = openLedger(root)
   const bundle = await openBundle(bundleFolder(config.bundle), config.inference)
   try {
+    // A ledger that is damaged says so before the first part is captured.
+    ledger.active(config.product)
     await verifyGolden(bundle)
     const parts =
       options.data === undefined
@@ -77,9 +83,13 @@ export async function teachProduct(options: TeachOptions): Promise<void> {
         signal: options.signal,
         onProgress: (progress) => line.update(progress),
       })
-      const root = join(config.stateDirectory, 'repositories')
-      await saveRepository(repositoryFolder(root, config.product, repository.id), repository)
-      await activateRepository(root, config.product, repository.id)
+      const { product } = config
+      const about = { product, repositoryId: repository.id, figures: summaryOf(repository) }
+      const by = { who: userName(), why: 'taught' }
+      // First, or whoever prunes meanwhile would not know whose folder this is.
+      ledger.record({ ...about, ...by, action: 'candidate' })
+      await saveRepository(repositoryFolder(root, product, repository.id), repository)
+      ledger.promote({ ...about, ...by, expectedActive: ledger.active(product) })
       line.finish()
       process.stdout.write(options.json ? `${JSON.stringify(summaryOf(repository))}\n` : report(repository))
     } finally {
@@ -87,6 +97,7 @@ export async function teachProduct(options: TeachOptions): Promise<void> {
     }
   } finally {
     line.finish()
+    ledger.close()
     await bundle.release()
   }
 }

@@ -1,9 +1,7 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { activateRepository, repositoryFolder } from '../../models/repository-store.ts'
-import { saveRepository } from '../../models/repository.ts'
 import { listen } from '../support/listener.ts'
+import { putIntoUse } from '../support/put-into-use.ts'
 import { startDaemon, stationConfig } from '../support/running-daemon.ts'
 import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
@@ -25,11 +23,8 @@ t.test('a station that runs takes into use what it is taught meanwhile, when it 
   }
   t.match(await reload(), { status: 'error', error: { code: 'RELOAD_REFUSED', detail: /never taught/ } })
 
-  const root = join(stateDirectory, 'repositories')
-  await mkdir(join(root, 'tiny'), { recursive: true })
   const taught = await teachTinyRepository(join(stateDirectory, 'making'))
-  await saveRepository(repositoryFolder(root, 'tiny', taught.id), taught)
-  await activateRepository(root, 'tiny', taught.id)
+  await putIntoUse(join(stateDirectory, 'repositories'), 'tiny', taught)
   t.equal(daemon.running.hostStats().description?.repositoryId, undefined, 'nothing before the command')
 
   t.match(await reload(), { status: 'ok', data: { product: 'tiny', repositoryId: taught.id } })

@@ -1,18 +1,17 @@
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { monotonicClock } from '../../drivers/clock.ts'
-import { activateRepository, repositoryFolder } from '../../models/repository-store.ts'
-import { saveRepository } from '../../models/repository.ts'
 import { openBroker } from '../../runtime/broker.ts'
 import type { Config } from '../../runtime/config-schema.ts'
 import { runDaemon } from '../../runtime/daemon.ts'
 import { verdictSchema } from '../../runtime/messages.ts'
 import { openOutbox } from '../../runtime/outbox.ts'
 import { listen, type Listener } from '../support/listener.ts'
+import { putIntoUse } from '../support/put-into-use.ts'
 import { startDaemon, stationConfig } from '../support/running-daemon.ts'
 import { copyTinyBundle, flipBit, TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
@@ -23,10 +22,7 @@ const taught = await teachTinyRepository(join(t.testdir(), 'repository'))
 
 async function taughtConfig(t: Test, changes: Record<string, unknown> = {}): Promise<Config> {
   const stateDirectory = t.testdir()
-  const root = join(stateDirectory, 'repositories')
-  await mkdir(join(root, 'tiny'), { recursive: true })
-  await saveRepository(repositoryFolder(root, 'tiny', taught.id), taught)
-  await activateRepository(root, 'tiny', taught.id)
+  await putIntoUse(join(stateDirectory, 'repositories'), 'tiny', taught)
   return stationConfig({ stateDirectory, bundle: TINY_BUNDLE, ...changes })
 }
 
@@ -177,6 +173,22 @@ t.test(
     t.match(alarms, [{ code: 'NOT_TAUGHT' }])
   },
 )
+
+t.test('a damaged ledger is an alarm and no end: triggers are answered', async (t) => {
+  const { log, listening } = earlyListener()
+  const config = await taughtConfig(t)
+  const ledger = join(config.stateDirectory, 'repositories', 'ledger.sqlite')
+  await writeFile(ledger, 'this is not a ledger, it is a text '.repeat(200))
+  const starting = startDaemon(config, { log })
+  const listener = await listening
+  t.teardown(() => listener.close())
+  const daemon = await starting
+  t.match(await daemon.ask(), { outcome: 'unknown', reason: 'no-repository', condition: 'complete' })
+  await listener.until(() => listener.json('radar/v1/plant/cell/verdict').length === 1)
+  const alarms = listener.json('radar/v1/plant/cell/event').filter(({ kind }) => kind === 'alarm')
+  t.match(alarms, [{ code: 'REPOSITORY_REFUSED', detail: /ledger\.sqlite cannot be used/ }])
+  await daemon.stop()
+})
 
 t.test('told to stop while it starts, it ends cleanly and was never ready', async (t) => {
   const log = pino({ level: 'silent' })

@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import { activateRepository, repositoryFolder } from '../../models/repository-store.ts'
+import { repositoryFolder } from '../../models/repository-folder.ts'
+import { openLedger } from '../../runtime/ledger.ts'
 import { reloadCommand } from '../../runtime/reload.ts'
+import { putNamedIntoUse } from '../support/put-into-use.ts'
 
 const ID = 'a'.repeat(64)
 
@@ -10,8 +11,9 @@ const ID = 'a'.repeat(64)
 function makeReload(root: string, answer: (folder: string, signal: AbortSignal) => Promise<string>) {
   const reloaded: unknown[] = []
   const stop = new AbortController()
+  const ledger = openLedger(root)
   const reload = reloadCommand({
-    root,
+    ledger,
     product: 'nut',
     host: {
       activate: async (folder, signal) => ({
@@ -23,27 +25,27 @@ function makeReload(root: string, answer: (folder: string, signal: AbortSignal) 
     signal: stop.signal,
     onReloaded: (repositoryId) => reloaded.push(repositoryId),
   })
-  return { reload, reloaded, stop }
+  return { reload, reloaded, stop, ledger }
 }
 
 async function taughtRoot(t: Test): Promise<string> {
   const root = t.testdir()
-  const folder = repositoryFolder(root, 'nut', ID)
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'manifest.json'), '{}')
-  await activateRepository(root, 'nut', ID)
+  await putNamedIntoUse(root, 'nut', ID)
   return root
 }
 
-t.test('the repository that the disk says is in use is taken into use, and named in the reply', async (t) => {
-  const root = await taughtRoot(t)
-  const { reload, reloaded } = makeReload(root, async (folder) => {
-    t.equal(folder, repositoryFolder(root, 'nut', ID))
-    return ID
-  })
-  t.same(await reload({ transaction: 't-1' }), { product: 'nut', repositoryId: ID })
-  t.same(reloaded, [ID])
-})
+t.test(
+  'the repository that the ledger says is in use is taken into use, and named in the reply',
+  async (t) => {
+    const root = await taughtRoot(t)
+    const { reload, reloaded } = makeReload(root, async (folder) => {
+      t.equal(folder, repositoryFolder(root, 'nut', ID))
+      return ID
+    })
+    t.same(await reload({ transaction: 't-1' }), { product: 'nut', repositoryId: ID })
+    t.same(reloaded, [ID])
+  },
+)
 
 t.test('what cannot be taken into use is refused with the reason, and nothing changes', async (t) => {
   const untaught = makeReload(t.testdir(), async () => ID)
@@ -55,10 +57,11 @@ t.test('what cannot be taken into use is refused with the reason, and nothing ch
   })
   await t.rejects(refusing.reload({}), { code: 'RELOAD_REFUSED', message: /damaged/ })
 
-  await writeFile(join(root, 'nut', 'active'), '../../etc')
-  const climbing = makeReload(root, async () => ID)
-  await t.rejects(climbing.reload({}), { code: 'RELOAD_REFUSED' })
-  t.same([...untaught.reloaded, ...refusing.reloaded, ...climbing.reloaded], [])
+  refusing.ledger.close()
+  await writeFile(refusing.ledger.file, 'this is not a ledger, it is a text '.repeat(200))
+  const forgetful = makeReload(root, async () => ID)
+  await t.rejects(forgetful.reload({}), { code: 'RELOAD_REFUSED', message: /ledger\.sqlite cannot be used/ })
+  t.same([...untaught.reloaded, ...refusing.reloaded, ...forgetful.reloaded], [])
 })
 
 t.test('a request with anything else in it is a mistake', async (t) => {

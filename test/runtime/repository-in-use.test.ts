@@ -1,25 +1,38 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import t from 'tap'
-import { repositoryFolder } from '../../models/repository-store.ts'
+import { repositoryFolder } from '../../models/repository-folder.ts'
+import { openLedger } from '../../runtime/ledger.ts'
 import { repositoryInUse } from '../../runtime/repository-in-use.ts'
+import { putNamedIntoUse } from '../support/put-into-use.ts'
 
 t.test('a station starts with the repository in use, or knows why it has none', async (t) => {
   const root = t.testdir()
-  t.match(await repositoryInUse(root, 'nut'), {
-    trouble: { code: 'NOT_TAUGHT' },
-    repositoryFolder: undefined,
+  const ledger = openLedger(root)
+  t.same(repositoryInUse(ledger, 'nut'), {
+    trouble: { code: 'NOT_TAUGHT', detail: 'nothing was taught yet: every verdict is unknown' },
   })
 
-  await mkdir(join(root, 'nut'))
-  const active = join(root, 'nut', 'active')
   const id = '0'.repeat(64)
-  await writeFile(active, `${id}\n`)
-  t.same(await repositoryInUse(root, 'nut'), { repositoryFolder: repositoryFolder(root, 'nut', id) })
+  await putNamedIntoUse(root, 'nut', id)
+  t.same(repositoryInUse(ledger, 'nut'), { repositoryFolder: repositoryFolder(root, 'nut', id) })
 
-  // A power cut in another program, a hand in the folder: the station must still answer, and can be taught again.
-  await writeFile(active, 'half an i')
-  t.match(await repositoryInUse(root, 'nut'), {
+  // A hand in the folder, a dying disk: the station must still answer, and can be taught again.
+  ledger.close()
+  await writeFile(ledger.file, 'this is not a ledger, it is a text '.repeat(200))
+  t.match(repositoryInUse(ledger, 'nut'), {
+    trouble: { code: 'REPOSITORY_REFUSED', detail: /ledger\.sqlite cannot be used/ },
+  })
+})
+
+t.test('an id that names no folder is trouble, what nobody foresaw is not swallowed', async (t) => {
+  const named = (id: string) => ({ activeFolder: () => repositoryFolder('root', 'nut', id) })
+  t.match(repositoryInUse(named('half an i'), 'nut'), {
     trouble: { code: 'REPOSITORY_REFUSED', detail: /half an i/ },
   })
+  const broken = {
+    activeFolder: () => {
+      throw new TypeError('a bug')
+    },
+  }
+  t.throws(() => repositoryInUse(broken, 'nut'), TypeError)
 })

@@ -1,5 +1,6 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import type { Check } from '../../../runtime/checks.ts'
 import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts'
@@ -30,6 +31,10 @@ t.test(
     })
     for (const name of ['camera', 'scanner']) t.match(checks.get(`sensor ${name}`), { found: /60 x 60/ })
     t.notOk(checks.has('broker'), 'the embedded one is not looked for')
+    t.notOk(
+      existsSync(join(dirname(file), 'state', 'repositories')),
+      'who only looks, maybe as root, makes nothing',
+    )
   },
 )
 
@@ -57,6 +62,21 @@ t.test('everything that is wrong is found in one go, each with its fix', async (
   t.match(checks.get('sensor scanner'), { state: 'failed', found: /^lost/, fix: /scanner/ })
   t.match(checks.get('sensor camera'), { state: 'ok' })
   t.match(checks.get('broker'), { state: 'failed', fix: /broker\.invalid:1883/ })
+})
+
+t.test('a damaged ledger is named, with the way out', async (t) => {
+  const folder = t.testdir()
+  const file = await writeConfig(folder, { bundle: TINY_BUNDLE })
+  const ledger = join(folder, 'state', 'repositories', 'ledger.sqlite')
+  await mkdir(dirname(ledger), { recursive: true })
+  await writeFile(ledger, 'this is not a ledger, it is a text '.repeat(200))
+  const ended = await radarEdge(['doctor', '--config', file, '--json'])
+  t.equal(ended.code, 1, ended.stderr)
+  t.match(checksOf(ended).get('repository of cookie'), {
+    state: 'failed',
+    found: /ledger\.sqlite cannot be used/,
+    fix: /^move .*ledger\.sqlite away, then teach it again: radar-edge teach --product cookie$/,
+  })
 })
 
 t.test('a config that cannot be used is a failed check among the others, and exit code 78', async (t) => {

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { activeRepository } from '../../../models/repository-store.ts'
 import { loadRepository } from '../../../models/repository.ts'
+import { openLedger } from '../../../runtime/ledger.ts'
 import { verdictSchema } from '../../../runtime/messages.ts'
+import { userName } from '../../../runtime/user-name.ts'
 import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts'
 import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
@@ -32,9 +34,20 @@ t.test('from recorded parts to their verdicts: synth, teach --data, replay', asy
   t.match(taught.stderr, /003 is taught as rgb-only: /)
   const [report] = jsonLines(taught)
   t.match(report, { product: 'cookie', taught: 4, heldOut: 2, falseRejectRate: 0.1 })
-  const active = await activeRepository(join(folder, 'state', 'repositories'), 'cookie')
+  const ledger = openLedger(join(folder, 'state', 'repositories'))
+  t.teardown(() => ledger.close())
+  const active = ledger.activeFolder('cookie')
   const { id } = await loadRepository(active!, { bundleId: String(report?.['bundleId']) })
   t.equal(id, report?.['repositoryId'], 'it is in use')
+  const by = { who: userName(), why: 'taught', repositoryId: id, figures: report }
+  t.match(
+    ledger.history({ product: 'cookie', limit: 10 }),
+    [
+      { action: 'promote', ...by },
+      { action: 'candidate', ...by },
+    ],
+    'and the ledger says who taught it, and what came of it',
+  )
 
   const ended = await radarEdge(['replay', '--config', file, '--data', data, '--split', 'test', '--json'])
   t.equal(ended.code, 0, ended.stderr)
@@ -80,5 +93,7 @@ t.test('too few parts, or sensors that show none, leave no repository and say wh
   t.equal(blind.code, 1)
   t.match(blind.stderr, /teach-1 is taught as rgb-only: .*no xyz sensor is configured/)
   t.match(blind.stderr, /5 parts in a row lacked a sensor/)
-  t.equal(await activeRepository(join(folder, 'state', 'repositories'), 'cookie'), undefined)
+  const ledger = openLedger(join(folder, 'state', 'repositories'))
+  t.same([ledger.active('cookie'), ledger.history({ limit: 1 })], [undefined, []])
+  t.notOk(existsSync(ledger.file))
 })
