@@ -5,18 +5,22 @@
  *
  * Blocks do not overlap, so each test alarms by chance as often as the false-alarm rate says, not once for every part. Tests share their
  * reference, so false alarms of one repository come together. Parts that follow each other resemble each other (lots, warm lamps), which
- * makes the test alarm too often; it is corrected for the correlation of neighbours that the reference shows. Measured on 40,000 tests
+ * makes the test alarm too often; it is corrected for the correlation of neighbours that the reference shows. Measured on 20,000 tests
  * of 1000 made-up stations, 200 and 100 parts (drift.test.ts repeats a part of it):
- *     correlation of neighbours         0        0.1      0.3      0.5
- *     rate 0.01, not corrected          0.0110   0.0143   0.0380   0.0978
- *     rate 0.01                         0.0092   0.0061   0.0041   0.0022
- *     rate 0.0001                       0.00003  0.00003  0.00003  0
- * Power at 0.0001 in the first block after a shift by 0.7, 1 and 1.5 deviations: 0.73, 1.00, 1.00; with a correlation of 0.3 a shift
- * by 1 is found in 0.78 of all cases.
+ *     correlation of neighbours            0         0.1       0.3       0.5
+ *     alarms at 0.01, not corrected        0.0084    0.0150    0.0413    0.0988
+ *     alarms at 0.01                       0.0069    0.0074    0.0048    0.0031
+ *     alarms at 0.0001, not corrected      0.00005   0.00005   0.0017    0.0112
+ *     alarms at 0.0001                     0.00005   0.00005   0         0.00005
+ * Share of 500 stations whose shift is found in the first block after it, at 0.0001:
+ *     shift in deviations                  0.5       0.7       1         1.5
+ *     independent parts                    0.26      0.74      1.00      1.00
+ *     correlation 0.3                      0.05      0.26      0.78      1.00
+ *     independent, cut at 0.05             0.14      0.49      0.95      1.00
  *
  * Only passes count, as nobody knows of a reject whether it was good. Both windows are cut at the same threshold, so this costs no false
- * alarms; it hides some of a shift, because the parts that moved most are gone (1 deviation at a promise of 0.05: 0.97 instead of 1.00).
- * A shift so large that most good parts fail is slow to fill a block; it shows in the rejects.
+ * alarms; it hides some of a shift (the last line: a promise of 0.05), because the parts that moved most are gone. A shift so large that
+ * most good parts fail is slow to fill a block; it shows in the rejects.
  */
 import * as z from 'zod'
 import { DECIDABLE_CONDITIONS, type DecidableCondition } from '../drivers/sample.ts'

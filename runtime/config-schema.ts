@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
 import { ConfigError } from './config-error.ts'
+import { cronProblem } from './cron.ts'
 
 /** MQTT topic levels and folder names at once: no `/`, `+`, `#`, spaces or dots that could climb out of a folder. */
 const name = z
@@ -88,6 +89,17 @@ function holdsUser(text: string): boolean {
 }
 
 const policy = z.enum(['decide', 'review', 'fail'])
+
+/** When a job is due. */
+const jobTimes = (times: string) =>
+  z
+    .string()
+    .superRefine((text, context) => {
+      const problem = text === 'off' ? undefined : cronProblem(text)
+      if (problem === undefined) return
+      context.addIssue({ code: 'custom', message: `expected off or a cron expression: '${text}' ${problem}` })
+    })
+    .default(times)
 
 const recipe = z.strictObject({
   falseRejectRate: z
@@ -341,6 +353,33 @@ export const configSchema = z
           })
           .optional()
           .describe('Signs what this station exports.'),
+      })
+      .prefault({}),
+    schedule: z
+      .strictObject({
+        selfTest: jobTimes('0 6,14,22 * * *').describe(
+          'The golden parts are shown to the running model, and selftest says PASS or FAIL.',
+        ),
+        drift: jobTimes('*/10 * * * *').describe(
+          'Good parts are compared with those of when the repository was new.',
+        ),
+        update: jobTimes('off').describe('Confirmed parts become a candidate, which the gate judges.'),
+        compaction: jobTimes('0 3 * * 0').describe('The banks are thinned out to what they need.'),
+        archive: jobTimes('30 * * * *').describe('Old parts and pictures of rejects are deleted.'),
+        backup: jobTimes('0 2 * * *').describe('Repositories, their history and golden parts are copied.'),
+      })
+      .prefault({})
+      .describe(
+        'When jobs run: minute, hour, day of the month, month and day of the week in the system’s time zone, or off. What was missed while the daemon was down is made up for once.',
+      ),
+    backup: z
+      .strictObject({
+        folder: path
+          .optional()
+          .describe(
+            'Where back-ups go, best on another disk. Relative to the config file; default: backup in stateDirectory.',
+          ),
+        keep: z.int().min(1).max(1000).default(7).describe('The newest that are kept.'),
       })
       .prefault({}),
     log: z

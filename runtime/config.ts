@@ -65,6 +65,9 @@ function resolvePaths(config: Config, folder: string): Config {
     ...config,
     stateDirectory: at(config.stateDirectory),
     bundle: config.bundle.includes('/') ? at(config.bundle) : config.bundle,
+    ...(config.backup.folder !== undefined && {
+      backup: { ...config.backup, folder: at(config.backup.folder) },
+    }),
     ...(config.replay && { replay: { ...config.replay, root: at(config.replay.root) } }),
     triggers: config.triggers.map((trigger) =>
       trigger.kind === 'file' ? { ...trigger, folder: at(trigger.folder) } : trigger,

@@ -16,6 +16,10 @@ export type RuntimeErrorCode =
   | 'LEDGER_CONFLICT'
   /** No repository of that id can be put into use: it is not on the disk (any more), or never was in use. */
   | 'REPOSITORY_UNKNOWN'
+  /** The archive of inspected parts cannot be opened or asked; the station goes on without it. */
+  | 'ARCHIVE_UNREADABLE'
+  /** The archive cannot keep a part or a confirmation (disk full, I/O error). */
+  | 'ARCHIVE_UNWRITABLE'
   /** The embedded broker cannot listen. */
   | 'BROKER_UNAVAILABLE'
   /** A command or trigger from outside that does not say what its schema asks for. */
@@ -32,6 +36,12 @@ export type RuntimeErrorCode =
   | 'JOB_DEADLINE'
   /** No back-up was made, or not a whole one; those before it are left as they were. */
   | 'BACKUP_FAILED'
+  /** There is no repository to work on. */
+  | 'NOT_TAUGHT'
+  /** One job at a time: another one works on the repositories. */
+  | 'JOB_BUSY'
+  /** The process that worked on a repository ended without a result, or took too long. */
+  | 'JOB_FAILED'
   /** A trigger's time was up before its verdict. */
   | 'VERDICT_DEADLINE'
   /** The daemon stops and cannot wait for this trigger any longer. */

@@ -80,6 +80,7 @@ t.test('third-party runtimes have one door each', async (t) => {
     libsql: 'runtime/database.ts',
     commander: 'runtime/main.ts',
     pino: 'runtime/log.ts',
+    'node-cron': 'runtime/cron.ts',
     'tar-stream': 'models/archive.ts',
   }
   for (const [name, door] of Object.entries(doors)) {

@@ -140,14 +140,29 @@ t.test('a product from the command line has a name that the config could have', 
   t.end()
 })
 
+t.test('a job has a cron expression or is off; a bad one is named with its key', (t) => {
+  const { schedule } = parseConfig(`${MINIMAL}schedule: { drift: off, backup: '30 1 * * *' }\n`, 'radar.yaml')
+  t.match(schedule, { drift: 'off', backup: '30 1 * * *', selfTest: '0 6,14,22 * * *', update: 'off' })
+  const [problem] = problemsOf(`${MINIMAL}schedule:\n  backup: '0 25 * * *'\n`)
+  t.match(problem, { line: 6, column: 11, path: 'schedule.backup', message: /'0 25 \* \* \*' 25 is .*hour/ })
+  t.match(problemsOf(`${MINIMAL}schedule: { drift: hourly }\n`), [
+    { path: 'schedule.drift', message: /expected off or a cron expression: 'hourly' has 1 fields/ },
+  ])
+  t.end()
+})
+
 t.test('paths in the file are relative to the file', async (t) => {
   const folder = t.testdir()
   const file = join(folder, 'radar.yaml')
-  await writeFile(file, `${MINIMAL}replay: { root: parts }\nmqtt: { username: cell, passwordFile: secret }\n`)
+  await writeFile(
+    file,
+    `${MINIMAL}replay: { root: parts }\nmqtt: { username: cell, passwordFile: secret }\nbackup: { folder: copies }\n`,
+  )
   const config = await readConfig(file)
   t.equal(config.stateDirectory, join(folder, 'state'))
   t.equal(config.replay?.root, join(folder, 'parts'))
   t.equal(config.mqtt.passwordFile, join(folder, 'secret'))
+  t.same(config.backup, { folder: join(folder, 'copies'), keep: 7 })
   t.equal(config.bundle, 'radar-lite', 'the name of a shipped bundle stays a name')
 })
 
