@@ -9,7 +9,7 @@ import { makeBank, type Bank } from './bank.ts'
 import { contentId, sha256Of } from './content-id.ts'
 import { DECIDABLE_CONDITIONS, type DecidableCondition } from '../drivers/sample.ts'
 import { BANKS_OF } from './comparison.ts'
-import { writeFolder, type FileSystem } from './durable-folder.ts'
+import { removeFolder, writeFolder, type FileSystem } from './durable-folder.ts'
 import { BANK_KEYS, byBankKey, GRID_PATCHES, type BankKey } from './features.ts'
 import { ENGINE } from './engine.ts'
 import {
@@ -89,7 +89,10 @@ export function makeRepository({
   return { id: contentId(manifest), manifest, banks, rowParts, foregroundPrior }
 }
 
-/** @param folder is created whole or not at all. A folder that holds this very repository already is left as it is. */
+/**
+ * @param folder is created whole or not at all. One that holds this very repository already is left as it is; one that
+ * did, and is damaged, is replaced, so that teaching again heals it.
+ */
 export async function saveRepository(
   folder: string,
   repository: Repository,
@@ -97,12 +100,23 @@ export async function saveRepository(
 ): Promise<void> {
   const { id, manifest } = repository
   const held = await readManifest(folder).catch(() => undefined)
-  if (held?.id === id) return
+  if (
+    held?.id === id &&
+    (await hashOfFile(path.join(folder, manifest.tensors.name))) === manifest.tensors.sha256
+  ) {
+    return
+  }
+  // Whatever else is there stays, and is in the way.
+  if (held?.id === id || path.basename(folder) === id) await removeFolder(folder, fileSystem)
   const contents = new Map([
     [manifest.tensors.name, encodeTensors(repository)],
     ['manifest.json', Buffer.from(`${JSON.stringify({ id, ...manifest }, null, 2)}\n`)],
   ])
   await writeFolder(folder, contents, fileSystem)
+}
+
+async function hashOfFile(file: string): Promise<string | undefined> {
+  return readFile(file).then(sha256Of, () => undefined)
 }
 
 /** @throws RepositoryError `REPOSITORY_UNREADABLE` or `REPOSITORY_MISMATCH`. */

@@ -1,9 +1,10 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { openSearch } from '../../models/nearest.ts'
 import { loadRepository, makeRepository, RepositoryError, saveRepository } from '../../models/repository.ts'
+import { powerCutAfter } from '../support/power-cut.ts'
 import { taughtRepository } from '../support/taught-repository.ts'
 
 const search = await openSearch({ threads: 1 })
@@ -34,6 +35,49 @@ t.test('saving over the same repository leaves it as it is', async (t) => {
   await saveRepository(folder, repository)
   await saveRepository(folder, repository)
   t.same((await loadRepository(folder, expected)).id, repository.id)
+})
+
+t.test('saving again heals a repository that was damaged on the disk, whichever file it is', async (t) => {
+  const folder = path.join(t.testdir(), repository.id)
+  for (const name of ['banks.safetensors', 'manifest.json']) {
+    await saveRepository(folder, repository)
+    const bytes = await readFile(path.join(folder, name))
+    for (const damaged of [
+      bytes.subarray(0, bytes.length >> 1),
+      Buffer.from(bytes).fill(0xa5, bytes.length - 40),
+    ]) {
+      await writeFile(path.join(folder, name), damaged)
+      await t.rejects(loadRepository(folder, expected), { code: 'REPOSITORY_UNREADABLE' })
+      await saveRepository(folder, repository)
+      t.same(await loadRepository(folder, expected), repository, name)
+    }
+    await rm(path.join(folder, name))
+    await saveRepository(folder, repository)
+    t.same(await loadRepository(folder, expected), repository, `without ${name}`)
+  }
+  t.same(await readdir(path.dirname(folder)), [repository.id], 'nothing is left of the damaged one')
+})
+
+t.test('wherever the power is cut while it heals, saving once more makes it whole', async (t) => {
+  const folder = path.join(t.testdir(), repository.id)
+  let calls = 0
+  for (let healed = false; !healed; calls++) {
+    await saveRepository(folder, repository)
+    await writeFile(path.join(folder, 'banks.safetensors'), 'damaged')
+    healed = await saveRepository(folder, repository, powerCutAfter(calls).fileSystem).then(
+      () => true,
+      () => false,
+    )
+    await saveRepository(folder, repository)
+    t.equal((await loadRepository(folder, expected)).id, repository.id, `cut after ${calls} calls`)
+  }
+  t.ok(calls > 10)
+})
+
+t.test('what is no such repository is not overwritten', async (t) => {
+  const folder = t.testdir({ 'notes.txt': 'ours' })
+  await t.rejects(saveRepository(folder, repository), { code: /ENOTEMPTY|EEXIST/ })
+  t.same(await readdir(folder), ['notes.txt'])
 })
 
 t.test('a repository of another bundle is refused with both names', async (t) => {
