@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { PartShelf } from '../models/part-shelf.ts'
 import type { Config } from './config-schema.ts'
+import type { ArchiveOptions } from './part-archive.ts'
 
 /** Somebody vouches for each of them: none goes unasked. */
 const MOST_GOLDEN_PARTS = 500
@@ -27,4 +28,16 @@ export function goodShelf({ stateDirectory, keep }: ShelvesConfig, product: stri
     mostBytes: keep.goodMebibytes * 2 ** 20,
     whenFull: 'drop-oldest',
   })
+}
+
+/** What was inspected lately, of all products. */
+export function archiveOf({
+  stateDirectory,
+  keep,
+}: ShelvesConfig): Pick<ArchiveOptions, 'folder' | 'bounds'> {
+  const { recentParts, rejectMebibytes, rejectDays } = keep
+  return {
+    folder: join(stateDirectory, 'archive'),
+    bounds: { recentParts, rejectBytes: rejectMebibytes * 2 ** 20, rejectDays },
+  }
 }
