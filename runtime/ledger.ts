@@ -72,6 +72,14 @@ export interface Rollback extends Reasons {
   readonly repositoryId?: string
 }
 
+export interface HistoryQuery {
+  readonly product?: string
+  readonly repositoryId?: string
+  readonly limit: number
+  /** Only entries older than this one. */
+  readonly before?: number
+}
+
 /** "rdlg" */
 const APPLICATION_ID = 0x72646c67
 
@@ -177,9 +185,11 @@ export class Ledger {
   }
 
   /** Newest first. */
-  history({ product, limit, before }: { product?: string; limit: number; before?: number }): LedgerEntry[] {
-    const query = `SELECT ${COLUMNS} FROM entries WHERE seq < ? AND (? IS NULL OR product = ?) ORDER BY seq DESC LIMIT ?`
-    const values = [before ?? Number.MAX_SAFE_INTEGER, product ?? null, product ?? null, limit]
+  history({ product, repositoryId, limit, before }: HistoryQuery): LedgerEntry[] {
+    const query = `SELECT ${COLUMNS} FROM entries
+      WHERE seq < ? AND (? IS NULL OR product = ?) AND (? IS NULL OR repository_id = ?) ORDER BY seq DESC LIMIT ?`
+    const [ofProduct, ofRepository] = [product ?? null, repositoryId ?? null]
+    const values = [before ?? Number.MAX_SAFE_INTEGER, ofProduct, ofProduct, ofRepository, ofRepository, limit]
     return this.#read([], (database) => database.all(query, ...values).map(toEntry))
   }
 

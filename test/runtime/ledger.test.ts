@@ -97,6 +97,10 @@ t.test('a promotion is its entry: who, when, why, from what to what, with which 
   )
   t.same(again.history({ limit: 1, before: 3 }), [entry], 'page by page, as it was written')
   t.same(again.history({ product: 'bolt', limit: 10 }), [])
+  t.same(
+    again.history({ repositoryId: first, limit: 10 }).map(({ seq }) => seq),
+    [2, 1],
+  )
   t.same(again.candidates('nut'), [first])
   t.same(again.promoted('nut'), [second, first], 'used last comes first')
 })
