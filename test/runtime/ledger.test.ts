@@ -67,6 +67,7 @@ t.test('nothing was taught where there is no ledger, and who only looks leaves n
   t.same(ledger.history({ limit: 10 }), [])
   t.same([ledger.promoted('nut'), ledger.candidates('nut')], [[], []])
   t.notOk(existsSync(root))
+  t.match(ledger.record({ ...by, action: 'alarm' }), { seq: 1 }, 'the first entry makes it, folders and all')
 })
 
 t.test('a promotion is its entry: who, when, why, from what to what, with which figures', async (t) => {
