@@ -30,7 +30,7 @@ export interface PictureOptions {
 
 export async function renderPictures(
   sample: Sample,
-  decided: Decided,
+  decided: Pick<Decided, 'map' | 'placement'>,
   options: PictureOptions,
 ): Promise<Picture[]> {
   const properties = { seq: String(options.seq), triggerId: sample.trigger.id }
