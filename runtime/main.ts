@@ -47,6 +47,17 @@ function numberBetween(minimum: number, maximum: number): (text: string) => numb
   }
 }
 
+/** The first letters of a repository's id: enough of them that no two are alike by chance. */
+function idPrefix(text: string): string {
+  if (/^[0-9a-f]{6,64}$/.test(text)) return text
+  throw new InvalidArgumentError("expected a repository's id, or its first 6 hex digits or more")
+}
+
+function keyName(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(text)) return text
+  throw new InvalidArgumentError('expected letters, digits, - and _')
+}
+
 function list(text: string): string[] {
   return text.split(',').filter((item) => item !== '')
 }
@@ -178,6 +189,96 @@ configCommand
   .action(async (file: string, options) => {
     const { checkConfig } = await import('./commands/config-check.ts')
     process.exitCode = await checkConfig({ file, json: options.json === true })
+  })
+
+const repository = program
+  .command('repository')
+  .description("a product's repositories: look at them, send them elsewhere, take them from elsewhere")
+/** What all of its commands take. */
+const repositoryCommand = (name: string, description: string): Command =>
+  repository
+    .command(name)
+    .description(description)
+    .addOption(config())
+    .option('--product <name>', 'product (default: the one in the config)')
+    .addOption(json())
+repositoryCommand('list', 'every kept repository: what made it, what it predicts, what became of it').action(
+  async (options) => {
+    const { listCommand } = await import('./commands/repository.ts')
+    await listCommand({ ...options, json: options.json === true })
+  },
+)
+repositoryCommand('show', 'everything about one repository')
+  .argument('[id]', 'the first digits of its id (default: the one in use)', idPrefix)
+  .action(async (id: string | undefined, options) => {
+    const { showCommand } = await import('./commands/repository.ts')
+    await showCommand({ ...options, ...(id !== undefined && { id }), json: options.json === true })
+  })
+repositoryCommand('verify', 'check every byte, and that it fits the bundle in use; exit 1 if not')
+  .argument('[id]', 'the first digits of its id (default: the one in use)', idPrefix)
+  .option('--all', 'every kept repository')
+  .action(async (id: string | undefined, options) => {
+    const { verifyCommand } = await import('./commands/repository.ts')
+    const what = { ...(id !== undefined && { id }), all: options.all === true }
+    process.exitCode = await verifyCommand({ ...options, ...what, json: options.json === true })
+  })
+repositoryCommand('diff', 'what one repository has that another has not: parts, rows, thresholds')
+  .argument('<before>', 'the first digits of an id', idPrefix)
+  .argument('<after>', 'the first digits of another', idPrefix)
+  .action(async (before: string, after: string, options) => {
+    const { diffCommand } = await import('./commands/repository.ts')
+    await diffCommand({ ...options, before, after, json: options.json === true })
+  })
+repositoryCommand('history', 'what happened, newest first: who, when, why')
+  .argument('[id]', 'only of this repository: the first digits of its id', idPrefix)
+  .option('--limit <n>', 'at most so many entries', wholeNumber(1, 100_000), 20)
+  .action(async (id: string | undefined, options) => {
+    const { historyCommand } = await import('./commands/repository.ts')
+    await historyCommand({ ...options, ...(id !== undefined && { id }), json: options.json === true })
+  })
+repositoryCommand('export', 'write a repository into one file, signed with the key of trust.signing')
+  .argument('[id]', 'the first digits of its id (default: the one in use)', idPrefix)
+  .requiredOption('--out <file>', 'file, or a folder to put it in under its own name')
+  .action(async (id: string | undefined, options) => {
+    const { exportCommand } = await import('./commands/repository-exchange.ts')
+    await exportCommand({ ...options, ...(id !== undefined && { id }), json: options.json === true })
+  })
+repositoryCommand(
+  'import',
+  'take a repository from a file that a key of trust.keys has signed; a candidate yet',
+)
+  .argument('<file>', 'what `repository export` wrote')
+  .option('--who <name>', 'who asks for it (default: whoever runs this)')
+  .option('--why <text>', 'why, for the history')
+  .action(async (file: string, options) => {
+    const { importCommand } = await import('./commands/repository-exchange.ts')
+    await importCommand({ ...options, file, json: options.json === true, signal: stopSignal() })
+  })
+
+program
+  .command('keys')
+  .description('keys that sign what is sent elsewhere')
+  .command('create')
+  .description('make a pair: a private key that signs, a public one for the stations that shall believe it')
+  .requiredOption('--out <folder>', 'where to write both')
+  .requiredOption('--name <name>', 'what stations call it', keyName)
+  .addOption(json())
+  .action(async (options) => {
+    const { createKeysCommand } = await import('./commands/keys.ts')
+    await createKeysCommand({ ...options, json: options.json === true })
+  })
+
+program
+  .command('bundle')
+  .description('work with bundles')
+  .command('sign')
+  .description('check a bundle and sign it with the key of trust.signing: signature.json beside its manifest')
+  .argument('<folder>', "the bundle's folder")
+  .addOption(config())
+  .addOption(json())
+  .action(async (folder: string, options) => {
+    const { signBundleCommand } = await import('./commands/bundle.ts')
+    await signBundleCommand({ ...options, folder, json: options.json === true })
   })
 
 const bench = program.command('bench').description('measure; nothing here is a test')
