@@ -28,6 +28,8 @@ export interface CoresetOptions {
   readonly width: number
   /** How many rows to choose. */
   readonly count: number
+  /** Chooses no row that is nearer than this to a chosen one, in the projection; default: none that is equal. */
+  readonly apart?: number
   /** Width of the random projection; no projection when it is not smaller than `width`. */
   readonly projectedWidth: number
   readonly seed: number
@@ -40,9 +42,9 @@ const STEPS_PER_TURN = 64
 
 /** @param values `rows * width`. Rejects with the signal's reason when aborted. */
 export async function selectCoreset(values: Float32Array, options: CoresetOptions): Promise<Coreset> {
-  const { width, seed } = options
+  const { width, seed, apart = 0 } = options
   const rows = values.length / width
-  if (options.count >= rows) {
+  if (options.count >= rows && apart === 0) {
     const everyRow = Int32Array.from({ length: rows }, (_, row) => row)
     const cover = { points: values, width, nearest: new Float32Array(rows), owner: everyRow }
     return { selected: everyRow, coveringRadius: 0, cover }
@@ -55,7 +57,7 @@ export async function selectCoreset(values: Float32Array, options: CoresetOption
   const selected = new Int32Array(options.count)
   let chosen = 0
   let next = Math.floor(seededRandom(seed)() * rows)
-  while (chosen < options.count && cover.nearest[next]! > 0) {
+  while (chosen < options.count && cover.nearest[next]! > apart ** 2) {
     selected[chosen] = next
     next = take(cover, selected, chosen++)
     if (chosen % STEPS_PER_TURN === 0) {

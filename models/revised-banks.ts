@@ -49,8 +49,12 @@ export interface RevisedBanks extends TaughtBanks {
 export interface ReviseBanksOptions
   extends Comparer, Pick<BankOptions, 'byteBudget' | 'seed' | 'signal' | 'onProgress'> {
   readonly defects: DefectBanks
+  /** Also drops rows that others stand for. */
+  readonly compacts?: boolean
 }
 
+/** Rows that are nearer to another than this share of the covering radius say nothing that the other does not: compacting drops them. */
+const NEAR_SHARE = 0.5
 /** One update may not make a bank another: what it adds at most, as a share of the rows that the budget has room for. */
 const MOST_NEW_SHARE = 0.25
 /** Queries at a time: the graph's intermediate matrix has so many rows. */
@@ -119,6 +123,7 @@ async function reviseBank(
     defects,
     search,
     seed,
+    compacts = false,
     signal,
     onProgress,
   }: Omit<ReviseBanksOptions, 'fuse' | 'byteBudget'> & {
@@ -161,21 +166,24 @@ async function reviseBank(
     ...Array.from(stays, (row) => memberOf[row]!),
     ...Array.from(fresh, (row) => pool.rowMembers[row]!),
   ])
-  const isFull = unionMembers.length > mostRows
-  const thinned = isFull
-    ? await selectCoreset(union, {
-        width,
-        count: mostRows,
-        projectedWidth: PROJECTED_WIDTH,
-        seed,
-        ...(signal && { signal }),
-        onProgress: (done, total) => onProgress?.({ phase: `choosing ${key} patches`, done, total }),
-      })
-    : undefined
+  const apart = compacts ? NEAR_SHARE * radius : 0
+  const thinned =
+    unionMembers.length > mostRows || apart > 0
+      ? await selectCoreset(union, {
+          width,
+          count: mostRows,
+          apart,
+          projectedWidth: PROJECTED_WIDTH,
+          seed,
+          ...(signal && { signal }),
+          onProgress: (done, total) => onProgress?.({ phase: `choosing ${key} patches`, done, total }),
+        })
+      : undefined
   const selected = thinned?.selected ?? Int32Array.from(unionMembers.keys())
   const bank = makeBank(width, rowsOf(union, selected, width))
   const rowMembers = selected.map((row) => unionMembers[row]!)
-  const radiusAfter = thinned?.coveringRadius ?? radius
+  // What was thinned out lay nearer than that; what had no room did not.
+  const radiusAfter = Math.max(thinned?.coveringRadius ?? 0, union.length / width > mostRows ? 0 : radius)
   const added = selected.reduce((count, row) => count + (row >= base.rows ? 1 : 0), 0)
   return {
     bank,

@@ -75,7 +75,17 @@ export async function update(request: UpdateRequest): Promise<Update> {
   const members = parts.map((part, index) =>
     recent.includes(index) ? part : { ...part, features: undefined },
   )
-  const revised = await reviseBanks(active, members, { ...request, defects })
+  const compacts = confirmed.length === 0
+  const revised = await reviseBanks(active, members, { ...request, defects, compacts })
+  const changed = BANK_KEYS.some((key) => revised.changes[key].added + revised.changes[key].left > 0)
+  if (
+    compacts &&
+    !changed &&
+    falseRejectRate === manifest.falseRejectRate &&
+    byteBudget === manifest.byteBudget
+  ) {
+    return { ...outcome, changes: revised.changes }
+  }
 
   // A part that was offered and is covered already counts as taught: parts without rows are the most ordinary ones, and
   // calibrating on them alone would promise too much.
@@ -97,7 +107,7 @@ export async function update(request: UpdateRequest): Promise<Update> {
   const place = new Map(taught.map((index, position) => [index, position]))
   const named: Omit<RepositoryManifest, 'tensors'> = {
     ...manifest,
-    made: confirmed.length > 0 ? 'updated' : 'compacted',
+    made: compacts ? 'compacted' : 'updated',
     parent: active.id,
     banks: revised.descriptions,
     byteBudget,

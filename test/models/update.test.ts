@@ -190,6 +190,18 @@ t.test('a smaller budget makes a smaller repository that still tells defects', a
   t.ok((await judge(bad(800).features, repository!, request)).normality < 0.05)
 })
 
+t.test('compacting drops rows that others stand for, and then finds nothing more to do', async (t) => {
+  const grown = await update(asked({ confirmed: accepted(drifted(goodParts(8, 300), 2)) }))
+  const kept = [...request.parts, ...drifted(goodParts(8, 300), 2)]
+  const compact = (of: Repository) => update(asked({ active: of, kept }))
+  const first = await compact(grown.repository!)
+  if (first.repository !== undefined) {
+    for (const key of BANK_KEYS) t.ok(first.changes![key].rowsAfter <= first.changes![key].rowsBefore, key)
+  }
+  const second = await compact(first.repository ?? grown.repository!)
+  t.equal(second.repository, undefined)
+})
+
 t.test('without kept parts there is nothing to calibrate with', async (t) => {
   await t.rejects(update(asked({ kept: [] })), { code: 'REPOSITORY_REFUSED', message: /0 good parts/ })
 })
