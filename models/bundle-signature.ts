@@ -39,7 +39,11 @@ async function readSignature(folder: string): Promise<Uint8Array> {
       await handle.close()
     }
   } catch (cause) {
-    throw new ExchangeError('UNSIGNED', `bundle ${folder} is not signed: ${file} cannot be read`, { cause })
+    throw new ExchangeError(
+      'UNSIGNED',
+      `bundle ${folder} is not signed: ${file} cannot be read. Where its maker's key is: radar-edge bundle sign`,
+      { cause },
+    )
   }
   throw new ExchangeError('SIGNATURE_WRONG', `${file} is too large for a signature`)
 }

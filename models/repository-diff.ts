@@ -1,6 +1,7 @@
 /** What one repository has that another has not. Rows are compared by their values: a row that was kept is the same to the bit. */
 import { DECIDABLE_CONDITIONS, type DecidableCondition } from '../drivers/sample.ts'
 import type { Bank } from './bank.ts'
+import { contentId } from './content-id.ts'
 import { BANK_KEYS, byBankKey, type BankKey } from './features.ts'
 import { distanceAt } from './normality.ts'
 import type { DecisionHead, RepositoryManifest, RepositoryPart } from './repository-manifest.ts'
@@ -36,6 +37,8 @@ export interface RepositoryDiff {
   readonly heldOut: PartsDiff
   readonly banks: Readonly<Record<BankKey, BankDiff>>
   readonly heads: Readonly<Record<DecidableCondition, HeadDiff>>
+  /** Features are scaled alike. If not, it was taught anew, and no row of one is one of the other. */
+  readonly sameScales: boolean
   /** Whatever else they were made with that is not the same, e.g. `engine`. */
   readonly madeWith: readonly (Change<string> & { readonly what: string })[]
 }
@@ -61,6 +64,7 @@ export function repositoryDiff(before: Repository, after: Repository): Repositor
       coveringRadius: change(...manifests, ({ banks }) => banks[key].coveringRadius),
     })),
     heads,
+    sameScales: contentId(before.manifest.scales) === contentId(after.manifest.scales),
     madeWith: madeWithDiff(...manifests),
   }
 }

@@ -9,7 +9,7 @@ import type { Sample } from '../drivers/sample.ts'
 import { InferenceHost, type HostStats } from '../models/inference-host.ts'
 import type { Inspection } from '../models/inspection.ts'
 import { openBroker } from './broker.ts'
-import { bundleFolder } from './bundle-folder.ts'
+import { trustedBundleFolder } from './bundle-folder.ts'
 import { recipeOf, type Config } from './config-schema.ts'
 import { eventMessage, type StationEvent } from './event.ts'
 import { openLedger } from './ledger.ts'
@@ -145,7 +145,7 @@ async function runParts(
   defer(() => ledger.close())
   const { repositoryFolder, trouble } = repositoryInUse(ledger, config.product)
   const host = new InferenceHost({
-    bundleFolder: bundleFolder(config.bundle),
+    bundleFolder: await trustedBundleFolder(config),
     threads: config.inference.threads,
     seed: PLANE_SEED,
     ...(repositoryFolder !== undefined && { repositoryFolder }),

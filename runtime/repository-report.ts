@@ -92,7 +92,7 @@ export function showText(listing: RepositoryListing): string {
     headsText(manifest),
     banksText(manifest),
     ...(manifest.warnings.length > 0
-      ? [manifest.warnings.map((warning) => `  warning: ${warning}\n`).join('')]
+      ? [manifest.warnings.map((warning) => wrapped(`warning: ${warning}`)).join('')]
       : []),
     ...(listing.gate ? [gateText(listing.gate)] : []),
     ...(listing.history.length > 0 ? [historyText(listing.history, { indent: '  ' })] : []),
@@ -167,13 +167,16 @@ export function diffText(product: string, { before, after, ...diff }: Repository
     const { kept, added, dropped, coveringRadius } = diff.banks[key]
     return [key, String(kept), `+${added}`, `-${dropped}`, arrow(coveringRadius, number)]
   })
+  const scales = diff.sameScales
+    ? ''
+    : '  features are scaled anew: no row of one can be a row of the other\n'
   const sections = [
     `${product}: ${shortId(before)} -> ${shortId(after)}\n`,
     partsText('parts in the banks', diff.taught) + partsText('parts that calibrate', diff.heldOut),
     textTable([['bank', 'rows kept', 'added', 'dropped', 'covering radius'], ...banks], {
       indent: '  ',
       right: [1, 2, 3],
-    }),
+    }) + scales,
     textTable([head, ...heads], { indent: '  ' }),
   ]
   const others = diff.madeWith.map((fact) => [fact.what, arrow(fact, String)])
@@ -224,5 +227,17 @@ function localTime(iso: string): string {
 const number = (value: number): string => String(Number(value.toPrecision(3)))
 const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`
 const mebibytes = (bytes: number): string => `${(bytes / MEBIBYTE).toFixed(1)} MiB`
+/** Indented by two, its further lines by four. */
+function wrapped(text: string): string {
+  const lines: string[] = []
+  for (const word of oneLine(text, 2000).split(' ')) {
+    const line = lines.at(-1)
+    if (line !== undefined && line.length + 1 + word.length <= COLUMNS - 4)
+      lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(word)
+  }
+  return lines.map((line, i) => `${i === 0 ? '  ' : '    '}${line}\n`).join('')
+}
+
 const cut = (line: string, columns: number): string =>
   line.length <= columns ? line : `${line.slice(0, columns - 1)}…`

@@ -19,7 +19,7 @@ import { loadRepository, type Repository, type RepositoryContext } from '../mode
 import { maskedPatches } from '../models/square-mask.ts'
 import { sampleOfStored, type StoredPart } from '../models/stored-part.ts'
 import type { TaughtPart } from '../models/teach.ts'
-import { bundleFolder } from './bundle-folder.ts'
+import { trustedBundleFolder } from './bundle-folder.ts'
 import { recipeOf, type Config, type Recipe } from './config-schema.ts'
 import { openLedger, type Ledger } from './ledger.ts'
 import { goldenShelf, goodShelf } from './shelves.ts'
@@ -49,7 +49,7 @@ export const PLANE_SEED = 1
 export async function openWorkshop(config: Config): Promise<Workshop> {
   const { product } = config
   const root = join(config.stateDirectory, 'repositories')
-  const bundle = await openBundle(bundleFolder(config.bundle), config.inference)
+  const bundle = await openBundle(await trustedBundleFolder(config), config.inference)
   const closers: (() => Promise<void> | void)[] = [() => bundle.release()]
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).reverse()) await closer()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { messageOf } from '../../drivers/message-of.ts'
 import { openBundle, verifyGolden } from '../../models/bundle.ts'
 import { loadRepository } from '../../models/repository.ts'
-import { bundleFolder } from '../bundle-folder.ts'
+import { trustedBundleFolder } from '../bundle-folder.ts'
 import {
   checkBroker,
   checkMachine,
@@ -61,7 +61,7 @@ async function checkModel(config: Config): Promise<Check[]> {
   let bundleId: string
   const checks: Check[] = []
   try {
-    const bundle = await openBundle(bundleFolder(config.bundle), config.inference)
+    const bundle = await openBundle(await trustedBundleFolder(config), config.inference)
     try {
       const golden = await verifyGolden(bundle)
       bundleId = bundle.id

@@ -11,7 +11,7 @@ import { openSearch } from '../../models/nearest.ts'
 import { repositoryFolder } from '../../models/repository-folder.ts'
 import { saveRepository, type Repository } from '../../models/repository.ts'
 import { teach, type TaughtPart } from '../../models/teach.ts'
-import { bundleFolder } from '../bundle-folder.ts'
+import { trustedBundleFolder } from '../bundle-folder.ts'
 import { productOf, recipeOf, type Config } from '../config-schema.ts'
 import { readConfig } from '../config.ts'
 import { openLedger } from '../ledger.ts'
@@ -57,7 +57,7 @@ export async function teachProduct(options: TeachOptions): Promise<void> {
   const line = progressLine()
   const root = join(config.stateDirectory, 'repositories')
   const ledger = openLedger(root)
-  const bundle = await openBundle(bundleFolder(config.bundle), config.inference)
+  const bundle = await openBundle(await trustedBundleFolder(config), config.inference)
   try {
     // A ledger that is damaged says so before the first part is captured.
     ledger.active(config.product)
