@@ -57,13 +57,8 @@ export function calibrate(
   },
 ): DecisionHead {
   const { condition, falseRejectRate, mode = 'one-sided', mapBanks = 'modalities' } = options
-  const scores = parts.map((findings) => findings.map(({ score }) => score))
-  // Two-sided is the textbook's distance from the mean: an origin beyond it would call the mean odd.
-  const allowed: Partial<Record<BankName, number>> = mode === 'two-sided' ? {} : ALLOWANCES[condition]
-  const allowances = BANKS_OF[condition].map((name) => allowed[name] ?? 0)
-  const fit = (rows: readonly number[][]): MahalanobisHead => fitMahalanobis(rows, { mode, allowances })
-  // Each distance is measured by a head that was fitted without the part: its own would call it too normal.
-  const distances = scores.map((row, i) => mahalanobis(fit(without(scores, i)), row))
+  const scores = scoresOf(parts)
+  const distances = leftOutDistances(parts, { condition, mode })
   const rejected = distances.filter((distance, i) => {
     return normalityOf(fitNormality(without(distances, i)), distance) < falseRejectRate
   }).length
@@ -74,7 +69,7 @@ export function calibrate(
   )
   return {
     banks: [...BANKS_OF[condition]],
-    mahalanobis: fit(scores),
+    mahalanobis: fitHead(scores, { condition, mode }),
     normality: fitNormality(distances),
     // A map that is zero everywhere has no scale of its own.
     map: { weights, threshold: Math.max(distanceAt(fitNormality(hottest), falseRejectRate), Number.EPSILON) },
@@ -88,6 +83,28 @@ export function calibrate(
       },
     },
   }
+}
+
+/** Of each part by a head that was fitted without it: its own would call it too normal. */
+export function leftOutDistances(
+  parts: readonly CalibrationPart[],
+  options: { readonly condition: DecidableCondition; readonly mode: MahalanobisMode },
+): number[] {
+  const scores = scoresOf(parts)
+  return scores.map((row, i) => mahalanobis(fitHead(without(scores, i), options), row))
+}
+
+function fitHead(
+  scores: readonly number[][],
+  { condition, mode }: { readonly condition: DecidableCondition; readonly mode: MahalanobisMode },
+): MahalanobisHead {
+  // Two-sided is the textbook's distance from the mean: an origin beyond it would call the mean odd.
+  const allowed: Partial<Record<BankName, number>> = mode === 'two-sided' ? {} : ALLOWANCES[condition]
+  return fitMahalanobis(scores, { mode, allowances: BANKS_OF[condition].map((name) => allowed[name] ?? 0) })
+}
+
+function scoresOf(parts: readonly CalibrationPart[]): number[][] {
+  return parts.map((findings) => findings.map(({ score }) => score))
 }
 
 /** Per bank: what a patch distance of this bank counts in the mixed map; zero for a bank that does not draw it. */

@@ -14,11 +14,14 @@ export interface PartOptions {
   readonly xyzDefect?: number
   /** The 3D of this product is noise: no part resembles any other. */
   readonly xyzIsNoise?: true
+  /** The product comes in so many kinds, each with a look of its own; the seed says which. Default one. */
+  readonly kinds?: number
 }
 
-export function partFeatures({ seed, rgbDefect = 0, xyzDefect = 0, xyzIsNoise }: PartOptions): Features {
+export function partFeatures(options: PartOptions): Features {
+  const { seed, rgbDefect = 0, xyzDefect = 0, xyzIsNoise, kinds = 1 } = options
   const random = seededRandom(seed)
-  const look = seededRandom(77)
+  const look = seededRandom(77 + Math.floor(seededRandom(seed + 1_000_000)() * kinds))
   const foregroundPatches = Uint8Array.from({ length: GRID_PATCHES }, (_, patch) => {
     const row = Math.floor(patch / GRID_COLUMNS) - 13.5
     const column = (patch % GRID_COLUMNS) - 13.5
