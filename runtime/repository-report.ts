@@ -29,7 +29,7 @@ export function listText(product: string, listings: readonly RepositoryListing[]
   if (listings.length === 0) {
     return `${product}: no repository is kept. Teach it: radar-edge teach --product ${product}\n`
   }
-  const head = ['', 'id', 'made', 'how', 'parts', 'MiB', ...DECIDABLE_CONDITIONS, 'golden']
+  const head = [' ', 'id', 'made', 'how', 'parts', 'MiB', ...DECIDABLE_CONDITIONS, 'golden']
   const table = textTable([head, ...listings.map(rowOf)], { right: [4, 5, 6, 7, 8, 9] })
   const [headLine = '', ...lines] = table.trimEnd().split('\n')
   const described = lines.flatMap((line, i) => {
@@ -59,8 +59,8 @@ function rowOf({ id, madeAt, bytes, state, manifest, gate }: RepositoryListing):
   ]
 }
 
-function describe({ state, entry, problem, madeAt }: RepositoryListing): string {
-  if (problem !== undefined) return oneLine(problem, COLUMNS - 3)
+function describe({ state, entry, problem, folder, madeAt }: RepositoryListing): string {
+  if (problem !== undefined) return oneLine(problem.replaceAll(`${folder}/`, ''), COLUMNS - 3)
   const when = localTime(entry?.time ?? madeAt)
   const by = entry === undefined ? '' : `, ${entry.who}: ${entry.why}`
   return oneLine(`${STATES[state]} ${when}${by}`, COLUMNS - 3)
@@ -69,8 +69,8 @@ function describe({ state, entry, problem, madeAt }: RepositoryListing): string 
 /** Everything that a person may want to know of one. */
 export function showText(listing: RepositoryListing): string {
   const { id, product, folder, bytes, problem, manifest } = listing
-  const title = `${product} ${id}\n  ${describe({ ...listing, ...(problem && { problem: `DAMAGED: ${problem}` }) })}\n`
-  if (manifest === undefined) return title
+  const title = `${product} ${id}\n`
+  if (manifest === undefined) return title + wrapped(`DAMAGED: ${problem}`)
   const { bundle, heldOut, falseRejectRate, byteBudget } = manifest
   const facts = [
     [
@@ -97,7 +97,7 @@ export function showText(listing: RepositoryListing): string {
     ...(listing.gate ? [gateText(listing.gate)] : []),
     ...(listing.history.length > 0 ? [historyText(listing.history, { indent: '  ' })] : []),
   ]
-  return `${title}${sections.join('\n')}`
+  return `${title}  ${describe(listing)}\n${sections.join('\n')}`
 }
 
 function headsText({ heads, falseRejectRate }: RepositoryManifest): string {

@@ -23,6 +23,6 @@ export function textTable(
 
 /** What somebody else wrote, on one line: no control characters for the terminal, cut to fit. */
 export function oneLine(text: string, mostCharacters: number): string {
-  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim()
+  const plain = text.replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim()
   return plain.length <= mostCharacters ? plain : `${plain.slice(0, mostCharacters - 1)}…`
 }
