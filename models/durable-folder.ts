@@ -23,9 +23,12 @@ export async function writeFolder(
   for (const [name, bytes] of contents) await writeFlushed(path.join(partial, name), bytes, fileSystem)
   await flushFolder(partial, fileSystem)
   await fileSystem.rename(partial, folder)
-  // Every folder that was made on the way has its name in the one above it.
-  const highest = path.dirname(firstCreated)
-  for (let above = path.dirname(folder); ; above = path.dirname(above)) {
+  await flushUpTo(path.dirname(folder), path.dirname(firstCreated), fileSystem)
+}
+
+/** Every folder that was made on the way has its name in the one above it. */
+async function flushUpTo(folder: string, highest: string, fileSystem: FileSystem): Promise<void> {
+  for (let above = folder; ; above = path.dirname(above)) {
     await flushFolder(above, fileSystem)
     if (above === highest) return
   }
@@ -48,6 +51,16 @@ export async function removeFolder(folder: string, fileSystem: FileSystem = file
   }
   await flushFolder(path.dirname(folder), fileSystem)
   await fileSystem.rm(partial, { recursive: true, force: true })
+}
+
+/** Within one file system. Wherever the power is cut the folder is whole under one of its names. `to` must not exist. */
+export async function moveFolder(from: string, to: string, fileSystem: FileSystem = files): Promise<void> {
+  const parent = path.dirname(to)
+  const firstCreated = await fileSystem.mkdir(parent, { recursive: true })
+  await fileSystem.rename(from, to)
+  // The new name first: where only the old one is forgotten, the folder would be lost.
+  await flushUpTo(parent, path.dirname(firstCreated ?? to), fileSystem)
+  await flushFolder(path.dirname(from), fileSystem)
 }
 
 /** What a power cut left of `writeFolder` and `removeFolder`. Only for whoever knows that nobody is writing into `folder` now. */

@@ -8,7 +8,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { messageOf } from '../drivers/message-of.ts'
-import { removeFolder, removePartials, writeFolder, type FileSystem } from './durable-folder.ts'
+import { moveFolder, removeFolder, removePartials, writeFolder, type FileSystem } from './durable-folder.ts'
 import { folderNameOf } from './folder-name.ts'
 import {
   encodePart,
@@ -38,6 +38,13 @@ export interface DamagedPart {
   /** What `remove` takes. The part's id, unless that is too odd to be read from its folder's name. */
   readonly partId: string
   readonly detail: string
+}
+
+export interface Taken {
+  /** Ids of the parts that are here now. One that was not on the other shelf, or damaged there, is not among them. */
+  readonly taken: readonly string[]
+  /** Ids of the parts that had to go. */
+  readonly victims: readonly string[]
 }
 
 export interface Added {
@@ -77,6 +84,48 @@ export class PartShelf {
       for (const victim of victims) await this.#removeFolders(victim.folders)
       return { record, victims: victims.map(({ partId }) => partId) }
     })
+  }
+
+  /**
+   * Moves parts here from another shelf on the same file system, one after the other: wherever the power is cut, each is on one of the two.
+   * Parts of the same id are replaced.
+   * @throws PartError `SHELF_FULL` as `add`, with the parts before on this shelf.
+   */
+  takeFrom(other: PartShelf, partIds: readonly string[]): Promise<Taken> {
+    const { folder, fileSystem } = this.#options
+    return this.#inTurn(() =>
+      other.#inTurn(async () => {
+        const sources = new Map((await other.#scan()).map((shelved) => [shelved.name, shelved]))
+        let shelved = await this.#scan()
+        const taken: string[] = []
+        const victims: string[] = []
+        for (const partId of partIds) {
+          const source = sources.get(folderNameOf(partId))
+          if (source?.record === undefined || source.current === undefined) continue
+          const { name, record } = source
+          const others = shelved.filter((each) => each.name !== name)
+          const gone = this.#victimsOf(others, record)
+          const former = shelved.find((each) => each.name === name)?.folders ?? []
+          const generation = former.length === 0 ? '' : `.${generationOf(former[0]!) + 1}`
+          const current = name + generation
+          await moveFolder(
+            path.join(other.#options.folder, source.current),
+            path.join(folder, current),
+            fileSystem,
+          )
+          await other.#removeFolders(source.folders.filter((each) => each !== source.current))
+          await this.#removeFolders(former)
+          for (const victim of gone) await this.#removeFolders(victim.folders)
+          shelved = inOrder([
+            ...others.filter((each) => !gone.includes(each)),
+            { ...source, folders: [current], current },
+          ])
+          taken.push(partId)
+          victims.push(...gone.map((each) => each.partId))
+        }
+        return { taken, victims }
+      }),
+    )
   }
 
   async has(partId: string): Promise<boolean> {
@@ -180,7 +229,7 @@ export class PartShelf {
       const read = some.map((name) => readShelved(this.#options.folder, name, byName.get(name) ?? []))
       for (const found of await Promise.all(read)) if (found !== undefined) shelved.push(found)
     }
-    return shelved.sort((a, b) => ageOf(a) - ageOf(b) || (a.name < b.name ? -1 : 1))
+    return inOrder(shelved)
   }
 
   /** Of one part, the one that counts first. */
@@ -268,6 +317,10 @@ async function bytesIn(folder: string): Promise<number | undefined> {
     ),
   )
   return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+function inOrder(shelved: Shelved[]): Shelved[] {
+  return shelved.sort((a, b) => ageOf(a) - ageOf(b) || (a.name < b.name ? -1 : 1))
 }
 
 function ageOf({ record }: Shelved): number {

@@ -260,3 +260,50 @@ t.test('the bytes on the disk are those of the list', async (t) => {
     sizes.reduce((sum, size) => sum + size, 0),
   )
 })
+
+t.test('parts move from one shelf to another, and a part that is damaged or absent stays away', async (t) => {
+  const folder = t.testdir()
+  const from = shelfIn(path.join(folder, 'teaching', 'nut'))
+  const to = shelfIn(path.join(folder, 'good', 'nut'), { mostParts: 3 })
+  for (const minute of [1, 2, 3, 4]) await from.add(part(`p${minute}`, minute))
+  await to.add(part('old', 0))
+  await to.add(part('p2', 9))
+  await rm(path.join(folder, 'teaching', 'nut', 'p4', 'part.json'))
+  t.same(await to.takeFrom(from, ['p1', 'p2', 'p4', 'p5', 'p3']), {
+    taken: ['p1', 'p2', 'p3'],
+    victims: ['old'],
+  })
+  t.same([await idsOf(to), await idsOf(from)], [['p1', 'p2', 'p3'], []])
+  t.same(await to.load('p2', 'all'), part('p2', 2), 'the one of the same id was replaced')
+  t.same((await readdir(path.join(folder, 'good', 'nut'))).sort(), ['p1', 'p2.1', 'p3'])
+})
+
+t.test('wherever the power is cut while parts move, each is whole on one of the shelves', async (t) => {
+  const folder = t.testdir()
+  for (let calls = 0; ; calls++) {
+    const root = path.join(folder, String(calls))
+    const from = shelfIn(path.join(root, 'teaching'))
+    for (const minute of [1, 2]) await from.add(part(`p${minute}`, minute))
+    await shelfIn(path.join(root, 'good')).add(part('p1', 7))
+    const { fileSystem } = powerCutAfter(calls)
+    const to = shelfIn(path.join(root, 'good'), { fileSystem })
+    const isDone = await to.takeFrom(from, ['p1', 'p2']).then(
+      () => true,
+      () => false,
+    )
+    const after = shelfIn(path.join(root, 'good'))
+    for (const id of ['p1', 'p2']) {
+      t.ok(
+        (await from.has(id)) !== (await after.has(id)) || (id === 'p1' && (await from.has(id))),
+        `${calls} calls: ${id}`,
+      )
+      await t.resolves(after.load(id, 'all').catch(() => from.load(id, 'all')))
+    }
+    // What a new process does.
+    await after.tidy()
+    t.match(await after.takeFrom(from, ['p1', 'p2']), { victims: [] })
+    t.same(await idsOf(after), ['p1', 'p2'])
+    t.same(await after.load('p1', 'all'), part('p1', 1))
+    if (isDone) break
+  }
+})
