@@ -69,7 +69,7 @@ const fillDisk = () => {
 }`
 
 /** With all that these files import of the repository. */
-async function closureOf(files: readonly string[]): Promise<string[]> {
+export async function closureOf(files: readonly string[]): Promise<string[]> {
   const found = new Set<string>()
   const visit = async (file: string): Promise<void> => {
     if (found.has(file)) return
