@@ -8,7 +8,8 @@ t.test('--version and --help are answered on standard output', async (t) => {
   t.match(await radarEdge(['--version']), { code: 0, stdout: `${packageVersion()}\n`, stderr: '' })
   const { code, stdout } = await radarEdge(['--help'])
   t.equal(code, 0)
-  for (const command of ['run', 'demo', 'teach', 'replay', 'synth', 'doctor', 'config', 'bench']) {
+  const stations = ['run', 'demo', 'teach', 'replay', 'synth', 'doctor', 'config', 'bench']
+  for (const command of [...stations, 'repository', 'keys', 'bundle']) {
     t.match(stdout, new RegExp(`^  ${command} `, 'm'), command)
   }
 })
