@@ -70,7 +70,7 @@ export class PartShelf {
   add(part: StoredPart): Promise<Added> {
     return this.#inTurn(async () => {
       const { folder, fileSystem } = this.#options
-      const { contents, record } = encodePart(part)
+      const { contents, record } = await encodePart(part)
       const name = folderNameOf(part.partId)
       const shelved = await this.#scan()
       const victims = this.#victimsOf(

@@ -4,8 +4,10 @@
  * features.safetensors (what the encoders said of them) and marks.safetensors (what was drawn upon them: defect mask, map).
  * Frames are read again years later by a version that does not exist yet: nothing of a sensor's clock is kept.
  */
+import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Truth } from '../drivers/driver.ts'
 import { messageOf } from '../drivers/message-of.ts'
@@ -17,7 +19,7 @@ import {
   type DecidableCondition,
   type Sample,
 } from '../drivers/sample.ts'
-import { contentId, sha256Of } from './content-id.ts'
+import { contentId } from './content-id.ts'
 import { writeFolder, type FileSystem } from './durable-folder.ts'
 import { GRID_PATCHES, INPUT_SIZE, type Features, type Placement } from './features.ts'
 import { readSafetensors, writeSafetensors, type SafeTensor } from './safetensors.ts'
@@ -107,6 +109,8 @@ const FILES = {
   marks: 'marks.safetensors',
 } as const
 
+const HASHED_AT_ONCE = 2 ** 19
+
 /** Bounds for what a foreign file may make us read; a pair of 12 megapixels, unreduced, has 180 MB. */
 const MOST_PART_JSON_BYTES = 2 ** 20
 const MOST_FILE_BYTES = 2 ** 30
@@ -175,14 +179,17 @@ export interface EncodedPart {
   readonly record: PartRecord
 }
 
-/** @throws PartError `PART_REFUSED` for a part that contradicts itself. */
-export function encodePart(part: StoredPart): EncodedPart {
+/**
+ * Lets others have the thread now and then: a verdict may be due while a part is put away.
+ * @throws PartError `PART_REFUSED` for a part that contradicts itself.
+ */
+export async function encodePart(part: StoredPart): Promise<EncodedPart> {
   const { partId, product, capturedAt, label, defect, condition, absent, flags, features, note } = part
   const contents = new Map<string, Uint8Array>()
-  const addFile = (name: string, tensors: Tensors) => {
+  const addFile = async (name: string, tensors: Tensors) => {
     const bytes = writeSafetensors(tensors)
     contents.set(name, bytes)
-    return { sha256: sha256Of(bytes), bytes: bytes.length }
+    return { sha256: await hashInSteps(bytes), bytes: bytes.length }
   }
   const frames = frameTensors(part)
   const marks = markTensors(part)
@@ -196,10 +203,12 @@ export function encodePart(part: StoredPart): EncodedPart {
     condition,
     absent,
     flags,
-    ...(frames.size > 0 && { frames: { ...addFile(FILES.frames, frames), ...headersOf(part.frames) } }),
+    ...(frames.size > 0 && {
+      frames: { ...(await addFile(FILES.frames, frames)), ...headersOf(part.frames) },
+    }),
     ...(features && {
       features: {
-        ...addFile(FILES.features, featureTensors(part, features)),
+        ...(await addFile(FILES.features, featureTensors(part, features))),
         condition: features.condition,
         bundleId: features.bundleId,
         engine: features.engine,
@@ -209,7 +218,7 @@ export function encodePart(part: StoredPart): EncodedPart {
     }),
     ...(marks.size > 0 && {
       marks: {
-        ...addFile(FILES.marks, marks),
+        ...(await addFile(FILES.marks, marks)),
         ...(part.mask && { mask: { width: part.mask.width, height: part.mask.height } }),
         ...(part.map && { map: part.map.placement }),
       },
@@ -231,7 +240,7 @@ export async function saveStoredPart(
   part: StoredPart,
   fileSystem?: FileSystem,
 ): Promise<PartRecord> {
-  const { contents, record } = encodePart(part)
+  const { contents, record } = await encodePart(part)
   await writeFolder(folder, contents, fileSystem)
   return record
 }
@@ -289,6 +298,16 @@ export function sampleOfStored(part: StoredPart, atMs = performance.now()): Samp
     },
     condition: conditionOf(part.frames),
   }
+}
+
+/** SHA-256 in hex, half a millisecond at a time. */
+async function hashInSteps(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256')
+  for (let from = 0; from < bytes.length; from += HASHED_AT_ONCE) {
+    await setImmediate()
+    hash.update(bytes.subarray(from, from + HASHED_AT_ONCE))
+  }
+  return hash.digest('hex')
 }
 
 function frameTensors(part: StoredPart): Tensors {
@@ -426,7 +445,7 @@ async function readTensors<Result>(
 ): Promise<Result> {
   const name = path.join(folder, expected.name)
   const bytes = await readBounded(name, (size) => size === expected.bytes, `${expected.bytes}`)
-  const found = sha256Of(bytes)
+  const found = await hashInSteps(bytes)
   if (found !== expected.sha256) {
     throw unreadable(`${name} has SHA-256 ${found}, ${PART_FILE} says ${expected.sha256}`)
   }

@@ -276,7 +276,7 @@ export class PartArchive {
       return
     }
     const folder = this.#folderOf(facts)
-    const { contents, record } = encodePart(await storedPartOf(part))
+    const { contents, record } = await encodePart(await storedPartOf(part))
     const kept = filesOf(record)
     await this.#inTurn(async () => {
       if (this.find(facts.triggerId) !== undefined) await removeFolder(folder, this.#options.fileSystem)

@@ -35,7 +35,7 @@ t.test('parts are listed oldest first, loaded and removed', async (t) => {
     t.match(await shelf.add(part(id, minute)), { record: { partId: id }, victims: [] })
   }
   t.same(await idsOf(shelf), ['a', 'b', 'c'])
-  t.same((await shelf.list()).parts[0], encodePart(part('a', 1)).record)
+  t.same((await shelf.list()).parts[0], (await encodePart(part('a', 1))).record)
   t.same(await shelf.load('c', 'all'), part('c', 2))
   t.same((await shelf.load('c', 'features')).frames, {})
   t.same([await shelf.remove('a'), await shelf.has('a'), await shelf.remove('a')], [true, false, false])
@@ -55,7 +55,7 @@ t.test('a full shelf gives up its oldest parts and says which', async (t) => {
 })
 
 t.test('the bound in bytes holds as well, and what fits no empty shelf is refused', async (t) => {
-  const { bytes } = encodePart(part('p1')).record
+  const { bytes } = (await encodePart(part('p1'))).record
   const folder = t.testdir()
   const shelf = shelfIn(folder, { mostBytes: bytes * 3 + 10 })
   for (const minute of [1, 2, 3]) await shelf.add(part(`p${minute}`, minute))

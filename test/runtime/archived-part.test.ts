@@ -48,10 +48,10 @@ t.test('the facts can be read off the stored part again', async (t) => {
     const part = partToKeep(verdict, { sample: makeSample(), inspection })
     const stored = await storedPartOf(part)
     t.match(stored, { partId: verdict.triggerId, product: 'nut', capturedAt: verdict.time, label: 'unknown' })
-    t.same(factsOf(encodePart(stored).record), part.facts)
+    t.same(factsOf((await encodePart(stored)).record), part.facts)
   }
   const stored = await storedPartOf(partToKeep(makePayload(), { sample: makeSample(), inspection }))
-  t.equal(factsOf(encodePart({ ...stored, note: { outcome: 'fail' } }).record), undefined)
+  t.equal(factsOf((await encodePart({ ...stored, note: { outcome: 'fail' } })).record), undefined)
 })
 
 t.test('large frames are stored as the model saw them, and the heatmap can be drawn from them', async (t) => {
