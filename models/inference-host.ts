@@ -188,6 +188,11 @@ export class InferenceHost implements Inspector {
     throw new RepositoryError(code, `${refused}: ${answer.message}`)
   }
 
+  /** Parts that wait for an answer, the one in work included. */
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
   stats(): HostStats {
     const pid = this.#host?.process.pid
     return {

@@ -19,6 +19,7 @@ import { openOutbox } from './outbox.ts'
 import { packageVersion } from './package-version.ts'
 import { openPublisher, type Publisher } from './publisher.ts'
 import { reloadCommand } from './reload.ts'
+import { openRepositoryCare } from './repository-care.ts'
 import { repositoryInUse, type RepositoryTrouble } from './repository-in-use.ts'
 import { openSensors } from './sensors.ts'
 import { runStation } from './station.ts'
@@ -148,6 +149,7 @@ async function runParts(
     bundleFolder: await trustedBundleFolder(config),
     threads: config.inference.threads,
     seed: PLANE_SEED,
+    keepFeatures: true,
     ...(repositoryFolder !== undefined && { repositoryFolder }),
     onState(state, detail) {
       const isBad = state === 'waiting-to-restart'
@@ -170,6 +172,20 @@ async function runParts(
   })
   defer(() => status.close())
   sayHealth = () => status.publish()
+
+  const care = await openRepositoryCare({
+    ...stationName,
+    config,
+    ledger,
+    host,
+    publisher,
+    clock,
+    log,
+    signal,
+    tell: (event) => tell(event),
+    onFollowed: () => status.publish(),
+    defer,
+  })
 
   // A host that is slow to start does not keep the station from answering; one that refuses its bundle ends it.
   const opened = host.open(signal).then(
@@ -227,6 +243,7 @@ async function runParts(
     signal,
     onVerdict(verdict, about) {
       status.count(verdict)
+      care.onVerdict(verdict, about)
       options.onVerdict?.(verdict, about)
     },
     onLate: (step) => status.countLate(step),

@@ -75,9 +75,7 @@ async function updateFromArchive(
   const archive = await openPartArchive({ ...archiveOf(shop.config), role: 'guest', clock: monotonicClock })
   try {
     const waiting = (['accepted', 'lot'] as const).flatMap((confirmed) =>
-      archive
-        .search({ product: shop.product, confirmed, limit: MOST_CONFIRMED })
-        .filter(({ used }) => used === undefined),
+      archive.search({ product: shop.product, confirmed, used: 'no', limit: MOST_CONFIRMED }),
     )
     // The oldest first, whoever confirmed them.
     waiting.sort((a, b) => a.seq - b.seq)
