@@ -20,9 +20,15 @@ export async function writeFolder(
   const partial = folder + PARTIAL
   await fileSystem.rm(partial, { recursive: true, force: true })
   const firstCreated = (await fileSystem.mkdir(partial, { recursive: true })) ?? partial
-  for (const [name, bytes] of contents) await writeFlushed(path.join(partial, name), bytes, fileSystem)
-  await flushFolder(partial, fileSystem)
-  await fileSystem.rename(partial, folder)
+  try {
+    for (const [name, bytes] of contents) await writeFlushed(path.join(partial, name), bytes, fileSystem)
+    await flushFolder(partial, fileSystem)
+    await fileSystem.rename(partial, folder)
+  } catch (error) {
+    // On a full disk half a folder would be what keeps it full.
+    await fileSystem.rm(partial, { recursive: true, force: true }).catch(() => undefined)
+    throw error
+  }
   await flushUpTo(path.dirname(folder), path.dirname(firstCreated), fileSystem)
 }
 
@@ -55,12 +61,18 @@ export async function removeFolder(folder: string, fileSystem: FileSystem = file
 
 /** Within one file system. Wherever the power is cut the folder is whole under one of its names. `to` must not exist. */
 export async function moveFolder(from: string, to: string, fileSystem: FileSystem = files): Promise<void> {
-  const parent = path.dirname(to)
-  const firstCreated = await fileSystem.mkdir(parent, { recursive: true })
+  await makeFolder(path.dirname(to), fileSystem)
   await fileSystem.rename(from, to)
   // The new name first: where only the old one is forgotten, the folder would be lost.
-  await flushUpTo(parent, path.dirname(firstCreated ?? to), fileSystem)
+  await flushFolder(path.dirname(to), fileSystem)
   await flushFolder(path.dirname(from), fileSystem)
+}
+
+/** With those above it. One that is there is left as it is. */
+export async function makeFolder(folder: string, fileSystem: FileSystem = files): Promise<void> {
+  const firstCreated = await fileSystem.mkdir(folder, { recursive: true })
+  if (firstCreated === undefined) return
+  await flushUpTo(path.dirname(folder), path.dirname(firstCreated), fileSystem)
 }
 
 /** What a power cut left of `writeFolder` and `removeFolder`. Only for whoever knows that nobody is writing into `folder` now. */

@@ -132,10 +132,24 @@ program
     'teach from recorded parts (MVTec 3D-AD layout: train/good, validation/good held out; or loose pairs)',
   )
   .option('--seed <n>', 'seed of plane, coreset and heads', seed, 1)
+  .option(
+    '--exclude <part ids>',
+    'comma-separated; leave these out, and teach again from the other parts of the last teaching',
+    list,
+    [],
+  )
+  .option('--restart', 'drop an interrupted teaching instead of going on with it')
+  .option('--save <folder>', 'save heatmaps of the parts that look odd here')
   .addOption(json())
   .action(async (options) => {
     const { teachProduct } = await import('./commands/teach.ts')
-    await teachProduct({ ...options, json: options.json === true, signal: stopSignal() })
+    const { json, restart, ...rest } = options
+    await teachProduct({
+      ...rest,
+      json: json === true,
+      restart: restart === true,
+      signal: stopSignal(),
+    })
   })
 
 program

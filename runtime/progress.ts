@@ -5,6 +5,8 @@ export interface Progress {
   readonly phase: string
   readonly done: number
   readonly total: number
+  /** What is known so far, e.g. `novelty 14 %`. */
+  readonly note?: string
 }
 
 const TERMINAL_INTERVAL_MS = 100
@@ -48,12 +50,13 @@ export function progressLine(
   }
 }
 
-/** `encoding parts 12/60 (20 %), 8 s left` */
+/** `encoding parts 12/60 (20 %), 8 s left, novelty 14 %` */
 export function formatProgress(progress: Progress, elapsedMs: number): string {
   const { phase, done, total } = progress
-  if (total <= 0) return phase
+  const note = progress.note === undefined ? '' : `, ${progress.note}`
+  if (total <= 0) return `${phase}${note}`
   const percent = Math.floor((100 * done) / total)
   const leftMs = done > 0 ? (elapsedMs / done) * (total - done) : 0
   const left = done > 0 && done < total && elapsedMs > 1000 ? `, ${Math.ceil(leftMs / 1000)} s left` : ''
-  return `${phase} ${done}/${total} (${percent} %)${left}`
+  return `${phase} ${done}/${total} (${percent} %)${left}${note}`
 }

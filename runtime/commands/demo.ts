@@ -107,7 +107,8 @@ async function teachInChild(options: KnownProduct, stateDirectory: string): Prom
   const file = join(stateDirectory, 'teach.yaml')
   await writeFile(file, stringify(taught))
   const main = fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url))
-  const child = fork(main, ['teach', '--config', file, '--parts', String(options.teachParts)], {
+  const args = ['teach', '--config', file, '--parts', String(options.teachParts), '--restart']
+  const child = fork(main, args, {
     // What the child found out goes to standard error: standard output holds verdicts only.
     stdio: ['ignore', process.stderr.fd, 'inherit', 'ipc'],
     signal: options.signal,

@@ -21,6 +21,8 @@ t.test('progress says how far, and how long still once that is known', async (t)
   ]
   for (const [done, total, elapsedMs, text] of cases) {
     t.equal(formatProgress({ phase: 'work', done, total }, elapsedMs), text)
+    const note = 'novelty 14 %'
+    t.equal(formatProgress({ phase: 'work', done, total, note }, elapsedMs), `${text}, ${note}`)
   }
 })
 
