@@ -268,6 +268,77 @@ repositoryCommand(
     const { importCommand } = await import('./commands/repository-exchange.ts')
     await importCommand({ ...options, file, json: options.json === true, signal: stopSignal() })
   })
+/** What all of those take that change which one is in use. */
+const repositoryWork = (name: string, description: string): Command =>
+  repositoryCommand(name, description)
+    .option('--who <name>', 'who asks for it (default: whoever runs this)')
+    .requiredOption('--why <text>', 'why, for the history')
+repositoryWork('update', 'learn from the parts that were confirmed since, through the gate')
+  .option('--keep-candidate', 'leave it for `repository promote`')
+  .action(async (options) => {
+    const { workCommand } = await import('./commands/repository-work.ts')
+    const job = { kind: 'update', ...(options.keepCandidate && { keepCandidate: true }) } as const
+    process.exitCode = await workCommand(job, {
+      ...options,
+      json: options.json === true,
+      signal: stopSignal(),
+    })
+  })
+repositoryWork('forget', 'take parts out again that should never have been taught, through the gate')
+  .argument('<parts...>', 'their ids')
+  .action(async (forget: string[], options) => {
+    const { workCommand } = await import('./commands/repository-work.ts')
+    const asked = { ...options, json: options.json === true, signal: stopSignal() }
+    process.exitCode = await workCommand({ kind: 'compact', forget }, asked)
+  })
+repositoryWork('compact', 'drop rows that others stand for, or that the byte budget has no room for').action(
+  async (options) => {
+    const { workCommand } = await import('./commands/repository-work.ts')
+    const asked = { ...options, json: options.json === true, signal: stopSignal() }
+    process.exitCode = await workCommand({ kind: 'compact' }, asked)
+  },
+)
+repositoryWork('promote', 'put a candidate or an imported repository into use, through the gate')
+  .argument('<id>', 'the first digits of its id', idPrefix)
+  .action(async (id: string, options) => {
+    const { workCommand } = await import('./commands/repository-work.ts')
+    const asked = { ...options, json: options.json === true, signal: stopSignal() }
+    process.exitCode = await workCommand({ kind: 'promote', id }, asked)
+  })
+repositoryWork('rebuild', 'make the one in use anew for the bundle and engine in use').action(
+  async (options) => {
+    const { workCommand } = await import('./commands/repository-work.ts')
+    const asked = { ...options, json: options.json === true, signal: stopSignal() }
+    process.exitCode = await workCommand({ kind: 'rebuild' }, asked)
+  },
+)
+repositoryWork('rollback', 'back to the repository before, or to any that was in use and is kept')
+  .argument('[id]', 'the first digits of its id (default: the one before)', idPrefix)
+  .action(async (id: string | undefined, options) => {
+    const { rollbackCommand } = await import('./commands/repository-work.ts')
+    const asked = {
+      ...options,
+      ...(id !== undefined && { id }),
+      json: options.json === true,
+      signal: stopSignal(),
+    }
+    await rollbackCommand(asked)
+  })
+
+program
+  .command('accept')
+  .description('these rejected parts are good: the next update learns from them')
+  .argument('<triggers...>', 'the ids that their verdicts carry')
+  .addOption(config())
+  .option('--product <name>', 'product (default: the one in the config)')
+  .option('--who <name>', 'who says so (default: whoever runs this)')
+  .requiredOption('--why <text>', 'why, for the history')
+  .addOption(json())
+  .action(async (triggers: string[], options) => {
+    const { acceptCommand } = await import('./commands/repository-work.ts')
+    const asked = { ...options, json: options.json === true, signal: stopSignal() }
+    process.exitCode = await acceptCommand(triggers, asked)
+  })
 
 program
   .command('keys')

@@ -121,7 +121,8 @@ export const OPERATIONS = {
     'Accepts false rejects: the next update learns from them.',
     async (request, context) => {
       const { triggerIds, by: who, why } = request
-      const confirmed = await archiveOf(context).confirm(triggerIds, { as: 'accepted', who, why })
+      const archive = await settledArchive(context)
+      const confirmed = await archive.confirm(triggerIds, { as: 'accepted', who, why })
       recordConfirmed(context, 'accept', { who, why, confirmed })
       return { ...confirmed }
     },
@@ -132,7 +133,7 @@ export const OPERATIONS = {
     async (request, context) => {
       const { from, to, by: who, why } = request
       const { product } = context
-      const archive = archiveOf(context)
+      const archive = await settledArchive(context)
       const lot = archive.search({ product, from, to, limit: MOST_IN_LOT })
       if (lot.length === MOST_IN_LOT)
         throw bad(
@@ -225,6 +226,8 @@ export type OperationName = keyof typeof OPERATIONS
 
 /** What a part that was confirmed and taken back is marked with instead of a repository that learned from it. */
 const WITHDRAWN = 'withdrawn'
+/** On a busy line there are always parts that wait: what was there by then is what can be confirmed. */
+const SETTLE_MS = 2000
 /** Entries of the ledger are bounded. */
 const MOST_NAMED = 200
 
@@ -259,7 +262,16 @@ function wholeId(prefix: string, { ledger, product }: OperationsContext): string
   throw bad(`${found} of ${product} ${meant.length === 1 ? 'begins' : 'begin'} with '${prefix}'`)
 }
 
-function archiveOf({ archive }: OperationsContext): PartArchive {
+/** With the parts that waited to be kept: a person is quicker than a slow disk. */
+async function settledArchive(context: OperationsContext): Promise<PartArchive> {
+  const archive = archiveOf(context)
+  const patience = AbortSignal.any([context.signal, AbortSignal.timeout(SETTLE_MS)])
+  await archive.idle(patience).catch(() => context.signal.throwIfAborted())
+  return archive
+}
+
+/** @throws RuntimeError ARCHIVE_UNREADABLE when there is none. */
+export function archiveOf({ archive }: Pick<OperationsContext, 'archive'>): PartArchive {
   if (archive !== undefined) return archive
   throw new RuntimeError('ARCHIVE_UNREADABLE', 'this station keeps no archive of parts: see its alarms')
 }

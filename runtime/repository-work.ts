@@ -274,7 +274,10 @@ export interface Candidate {
   readonly figures: Figures
 }
 
-/** Saves it, asks the gate, and puts both into the ledger. What the gate saw is what is on the disk. */
+/**
+ * Asks the gate and puts its answer into the ledger; what it lets through is saved and read back. The entry comes before the folder: what
+ * the ledger has never heard of is somebody's leftover.
+ */
 export async function letThrough(
   shop: Workshop,
   repository: Repository,
@@ -290,10 +293,7 @@ export async function letThrough(
   },
 ): Promise<Candidate> {
   const { product, recipe, comparer, ledger, context } = shop
-  const folder = shop.folderOf(repository.id)
-  await saveRepository(folder, repository)
-  const saved = await loadRepository(folder, context)
-  const report = await gate(saved, {
+  const report = await gate(repository, {
     active,
     goldens: golden,
     comparer,
@@ -303,17 +303,22 @@ export async function letThrough(
   const all = {
     ...figures,
     gate: gateFigures(report),
-    predictedFalseRejects: { before: active && predictedOf(active), after: predictedOf(saved) },
+    predictedFalseRejects: { before: active && predictedOf(active), after: predictedOf(repository) },
   }
   ledger.record({
     product,
     action: report.passed ? 'candidate' : 'refused',
-    repositoryId: saved.id,
+    repositoryId: repository.id,
     who: work.who,
     why: work.why,
     figures: all,
   })
-  return { id: saved.id, report, figures: all }
+  if (report.passed) {
+    const folder = shop.folderOf(repository.id)
+    await saveRepository(folder, repository)
+    await loadRepository(folder, context)
+  }
+  return { id: repository.id, report, figures: all }
 }
 
 export function promote(

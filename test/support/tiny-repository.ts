@@ -1,4 +1,6 @@
 /** A repository taught on the tiny bundle from the parts of samples.ts, by the product's own steps. */
+import { ENGINE } from '../../models/engine.ts'
+import type { PartShelf } from '../../models/part-shelf.ts'
 import { openBundle } from '../../models/bundle.ts'
 import { extractFeatures } from '../../models/extract.ts'
 import { fuseWith } from '../../models/fusion.ts'
@@ -12,10 +14,14 @@ const TAUGHT = 6
 /** As many as measure a false-reject rate of 5 %. */
 const HELD_OUT = 20
 
-/** Saves it in `folder`, which must not exist yet. */
+/** @param folder where it is saved; it must not exist yet. `shelf`: where its good parts are kept. */
 export async function teachTinyRepository(
   folder: string,
-  { bundleFolder = TINY_BUNDLE, seed = 1 } = {},
+  {
+    bundleFolder = TINY_BUNDLE,
+    seed = 1,
+    shelf,
+  }: { readonly bundleFolder?: string; readonly seed?: number; readonly shelf?: PartShelf } = {},
 ): Promise<Repository> {
   const bundle = await openBundle(bundleFolder, { threads: 1 })
   const search = await openSearch({ threads: 1 })
@@ -26,7 +32,19 @@ export async function teachTinyRepository(
       const frames = { rgb: rgbFrame(size), xyz: xyzFrame(size) }
       const extracted = await extractFeatures(sampleOf(frames), { bundle, seed })
       if (extracted.condition !== 'complete') throw new Error(`a taught part came as ${extracted.condition}`)
-      parts.push({ partId: `good-${part}`, features: extracted.features })
+      const { features } = extracted
+      parts.push({ partId: `good-${part}`, features })
+      await shelf?.add({
+        partId: `good-${part}`,
+        product: 'tiny',
+        capturedAt: new Date(Date.UTC(2026, 0, 1, 0, part)).toISOString(),
+        label: 'good',
+        condition: 'complete',
+        absent: {},
+        flags: [],
+        frames,
+        features: { ...features, bundleId: bundle.id, engine: ENGINE },
+      })
     }
     const repository = await teach({
       product: 'tiny',
