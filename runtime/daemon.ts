@@ -20,7 +20,7 @@ import { packageVersion } from './package-version.ts'
 import { openPublisher, type Publisher } from './publisher.ts'
 import { reloadCommand } from './reload.ts'
 import { openRepositoryCare } from './repository-care.ts'
-import { repositoryInUse, type RepositoryTrouble } from './repository-in-use.ts'
+import { repositoryInUse } from './repository-in-use.ts'
 import { openSensors } from './sensors.ts'
 import { runStation } from './station.ts'
 import { offlineStatus, openStatus } from './status.ts'
@@ -191,10 +191,10 @@ async function runParts(
   const opened = host.open(signal).then(
     () => {
       status.publish()
-      const alarm = trouble ?? refusalOf(host.stats())
-      if (alarm === undefined) return
-      log.error(alarm, 'repository')
-      tell({ kind: 'alarm', ...alarm })
+      // What the host refuses, the follower tells.
+      if (trouble === undefined) return
+      log.error(trouble, 'repository')
+      tell({ kind: 'alarm', ...trouble })
     },
     (error: unknown) => {
       if (!signal.aborted) failure.abort(error)
@@ -277,10 +277,4 @@ function reportHealth(health: Health, { log, tell }: { log: Log; tell(event: Sta
   )
   const detail = `${sensor} is ${state}${trouble ? `: ${trouble.detail}` : ''}`
   tell({ kind: 'sensor', detail, ...(trouble && { code: trouble.code }) })
-}
-
-/** The host has the last word: it reads and checks what the folder only names. */
-function refusalOf({ description }: HostStats): RepositoryTrouble | undefined {
-  const detail = description?.repositoryProblem
-  return detail === undefined ? undefined : { code: 'REPOSITORY_REFUSED', detail }
 }

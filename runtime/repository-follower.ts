@@ -11,6 +11,7 @@ import { RepositoryError } from '../models/repository.ts'
 import type { StationEvent } from './event.ts'
 import type { Ledger } from './ledger.ts'
 import type { Log } from './log.ts'
+import { RuntimeError } from './runtime-error.ts'
 
 export interface FollowerOptions {
   readonly ledger: Ledger
@@ -32,17 +33,23 @@ const LOOK_EVERY_MS = 500
 /** Loading and checking hundreds of megabytes takes seconds on a slow disk; a host that is away takes longer to come back. */
 const ACTIVATE_MS = 30_000
 const WHO = 'station'
+/** The ledger's texts are bounded. */
+const MOST_WHY = 1000
 
 export class RepositoryFollower {
   readonly #options: FollowerOptions
   #following: Promise<void> | undefined
+  /** Somebody has asked since the ledger was last looked into. */
+  #isAsked = false
   #cancel: (() => void) | undefined
   /** Why the ledger could not be followed: told once per change. */
   #trouble: string | undefined
-  /** Not asked for again until another one is wanted. */
+  /** The ledger says that it is in use, and could not be told otherwise: not asked for again until another one is wanted. */
   #refused: string | undefined
   /** The host was away when it was asked. */
   #isBehind = false
+  /** Why the host did not answer: logged once per change. */
+  #lateFor: string | undefined
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -60,7 +67,8 @@ export class RepositoryFollower {
 
   /** Resolves when the host uses what the ledger says, or cannot be made to. Never rejects. */
   follow(): Promise<void> {
-    this.#following ??= this.#followAll().finally(() => (this.#following = undefined))
+    this.#isAsked = true
+    this.#following ??= this.#followAll()
     return this.#following
   }
 
@@ -72,50 +80,62 @@ export class RepositoryFollower {
   async #followAll(): Promise<void> {
     const { signal } = this.#options
     // An entry may come while another one is being followed.
-    for (let step = 0; step < 2 && !signal.aborted; step++) if (!(await this.#followOne())) return
+    while (this.#isAsked && !signal.aborted) {
+      this.#isAsked = false
+      await this.#followOne()
+    }
+    this.#following = undefined
   }
 
-  /** @returns whether something was changed, so that it is worth looking again. */
-  async #followOne(): Promise<boolean> {
+  async #followOne(): Promise<void> {
     const { ledger, product, host, log, tell, signal, onFollowed } = this.#options
     const wanted = this.#asked(() => ledger.active(product))
     const { state, description } = host.stats()
     const used = description?.repositoryId
     // A host that starts opens with what was in use then; afterwards it is looked at again.
     this.#isBehind = state !== 'ready'
-    if (this.#isBehind || wanted === undefined || wanted === used) return false
-    if (description?.repositoryProblem !== undefined) this.#refused ??= wanted
-    if (wanted === this.#refused) return false
+    if (this.#isBehind || wanted === undefined) return
+    if (wanted === this.#refused) return
+    this.#refused = undefined
+    if (wanted === used) return
     try {
       const folder = ledger.activeFolder(product)
-      if (folder === undefined) return false
+      if (folder === undefined) return
       const activated = await host.activate(
         folder,
         AbortSignal.any([signal, AbortSignal.timeout(ACTIVATE_MS)]),
       )
-      this.#refused = undefined
+      this.#lateFor = undefined
       const detail = `repository ${wanted} is in use${used === undefined ? '' : `, before it ${used}`}`
       log.info({ repositoryId: activated.repositoryId, before: used }, 'repository')
       tell({ kind: 'repository', code: 'IN_USE', detail })
       onFollowed()
-      return true
     } catch (error) {
-      if (signal.aborted) return false
+      if (signal.aborted) return
       const detail = messageOf(error)
       this.#isBehind = !(error instanceof RepositoryError)
       if (this.#isBehind) {
-        log.warn({ detail }, 'the repository is followed later')
-        return false
+        if (detail !== this.#lateFor) log.warn({ detail }, 'the repository is followed later')
+        this.#lateFor = detail
+        return
       }
       this.#refused = wanted
       log.error({ detail }, 'repository refused')
       tell({ kind: 'alarm', code: 'REPOSITORY_REFUSED', detail })
-      if (used === undefined) return false
-      this.#asked(() =>
-        ledger.rollback({ product, repositoryId: used, who: WHO, why: `refused: ${detail}`.slice(0, 1000) }),
-      )
-      return false
+      this.#takeBack(wanted, used, detail)
     }
+  }
+
+  /** Unless another one was put into use meanwhile: that one has not been asked for yet. */
+  #takeBack(refused: string | undefined, used: string | undefined, detail: string): void {
+    const { ledger, product } = this.#options
+    if (used === undefined) return
+    this.#asked(() => {
+      if (ledger.active(product) !== refused) return
+      const why = `refused: ${detail}`.slice(0, MOST_WHY)
+      ledger.rollback({ product, repositoryId: used, who: WHO, why })
+      this.#refused = undefined
+    })
   }
 
   /** The ledger may be unreadable: the station goes on with what it has, and says so once. */
@@ -129,7 +149,8 @@ export class RepositoryFollower {
       if (detail !== this.#trouble) {
         this.#trouble = detail
         this.#options.log.error({ detail }, 'ledger')
-        this.#options.tell({ kind: 'alarm', code: 'LEDGER_UNREADABLE', detail })
+        const code = error instanceof RuntimeError ? error.code : 'LEDGER_UNREADABLE'
+        this.#options.tell({ kind: 'alarm', code, detail })
       }
       return undefined
     }
