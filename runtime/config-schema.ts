@@ -279,6 +279,22 @@ export const configSchema = z
         keyFile: path.optional().describe('Key of the client certificate (PEM).'),
       })
       .prefault({}),
+    http: z
+      .strictObject({
+        enabled: z.boolean().default(true).describe('Off: nothing listens.'),
+        host: z
+          .string()
+          .regex(/^[A-Za-z0-9.:-]+$/, 'expected a name or an address, without a port')
+          .default('127.0.0.1')
+          .describe(
+            'Where it listens. On another than loopback whoever reaches it may also command: there is no password.',
+          ),
+        port: z.int().min(0).max(65_535).default(8470).describe('0 takes a free one.'),
+      })
+      .prefault({})
+      .describe(
+        'The interface of the running station for browsers and scripts on its own machine (docs/openapi.json).',
+      ),
     keep: z
       .strictObject({
         recentParts: z

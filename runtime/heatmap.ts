@@ -2,7 +2,7 @@
  * The two pictures of a verdict, in the frame's own geometry: the map as a 16-bit grey PNG on an absolute scale (16384 is
  * the threshold, in every picture of every part), and a colour overlay for people. sharp works off the event loop.
  */
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import type { Sample } from '../drivers/sample.ts'
 import { INPUT_SIZE, type Placement } from '../models/features.ts'
 import type { Decided } from '../models/inspection.ts'
@@ -33,17 +33,47 @@ export async function renderPictures(
   decided: Pick<Decided, 'map' | 'placement'>,
   options: PictureOptions,
 ): Promise<Picture[]> {
-  const properties = { seq: String(options.seq), triggerId: sample.trigger.id }
-  const grid = await mapOnFrame(decided.map, decided.placement, options.maxSize)
+  const properties = propertiesOf(sample, options.seq)
+  const grid = await mapOnFrame(decided, options.maxSize)
   const heatmap: Picture = {
     topic: options.heatmapTopic,
-    payload: await heatmapPng(grid, { ...properties, scale: HEATMAP_SCALE }),
+    payload: await heatmapPng(grid, properties),
     contentType: 'image/png',
     properties: { ...properties, thresholdValue: String(HEATMAP_SCALE.thresholdValue) },
   }
   if (options.overlayTopic === undefined) return [heatmap]
-  const payload = await overlayJpeg(sample, grid)
+  const payload = await (await overlay(sample, grid)).jpeg({ quality: 85 }).toBuffer()
   return [heatmap, { topic: options.overlayTopic, payload, contentType: 'image/jpeg', properties }]
+}
+
+/** The heatmap by itself, as it is published. */
+export async function drawHeatmap(
+  sample: Sample,
+  decided: Pick<Decided, 'map' | 'placement'>,
+  { seq, maxSize }: Pick<PictureOptions, 'seq' | 'maxSize'>,
+): Promise<Buffer> {
+  return heatmapPng(await mapOnFrame(decided, maxSize), propertiesOf(sample, seq))
+}
+
+/** The overlay as a PNG: for whoever looks closely, and not over a slow link. */
+export async function drawOverlay(
+  sample: Sample,
+  decided: Pick<Decided, 'map' | 'placement'>,
+  maxSize: number,
+): Promise<Buffer> {
+  return (await overlay(sample, await mapOnFrame(decided, maxSize))).png().toBuffer()
+}
+
+/** What the sensors saw, as a PNG: the camera's picture, else the depth, shaded. */
+export function drawFrame(sample: Sample, maxSize: number): Promise<Buffer> {
+  return sharp(background(sample), { raw: backgroundSize(sample) })
+    .resize(maxSize, maxSize, { fit: 'inside', withoutEnlargement: true })
+    .png()
+    .toBuffer()
+}
+
+function propertiesOf({ trigger }: Sample, seq: number): { seq: string; triggerId: string } {
+  return { seq: String(seq), triggerId: trigger.id }
 }
 
 /** The map at the size of the published pictures, in units of the published scale. */
@@ -54,7 +84,10 @@ interface FrameMap {
 }
 
 /** Undoes preprocessing's padding and resizing. */
-async function mapOnFrame(map: Float32Array, placement: Placement, maxSize: number): Promise<FrameMap> {
+async function mapOnFrame(
+  { map, placement }: { map: Float32Array; placement: Placement },
+  maxSize: number,
+): Promise<FrameMap> {
   const { frameWidth, frameHeight, side, padLeft, padTop } = placement
   const scale = Math.min(1, maxSize / Math.max(frameWidth, frameHeight))
   const width = Math.max(1, Math.round(frameWidth * scale))
@@ -79,23 +112,21 @@ async function mapOnFrame(map: Float32Array, placement: Placement, maxSize: numb
 
 async function heatmapPng(
   { width, height, values }: FrameMap,
-  about: Record<string, unknown>,
+  about: Record<string, string>,
 ): Promise<Buffer> {
   const png = await sharp(values, { raw: { width, height, channels: 1 } })
     .toColourspace('grey16')
     .png({ compressionLevel: 6 })
     .toBuffer()
-  return pngWithText(png, 'radar-edge/heatmap@1', JSON.stringify(about))
+  return pngWithText(png, 'radar-edge/heatmap@1', JSON.stringify({ ...about, scale: HEATMAP_SCALE }))
 }
 
-async function overlayJpeg(sample: Sample, map: FrameMap): Promise<Buffer> {
+async function overlay(sample: Sample, map: FrameMap): Promise<Sharp> {
   const { width, height } = map
   const heat = sharp(paint(map), { raw: { width, height, channels: 4 } })
   return sharp(background(sample), { raw: backgroundSize(sample) })
     .resize(width, height, { fit: 'fill' })
     .composite([{ input: await heat.png({ compressionLevel: 0 }).toBuffer() }])
-    .jpeg({ quality: 85 })
-    .toBuffer()
 }
 
 function background({ frames }: Sample): Uint8Array {

@@ -18,7 +18,7 @@ import { RepositoryError } from '../models/repository.ts'
 import { openDatabase, sqliteCodeOf, type Database } from './database.ts'
 import { RuntimeError } from './runtime-error.ts'
 
-const LEDGER_ACTIONS = [
+export const LEDGER_ACTIONS = [
   'candidate',
   'refused',
   'promote',

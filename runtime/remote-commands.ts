@@ -1,5 +1,6 @@
 /** Commands that arrive over MQTT: checked here, done by the handler of their verb, answered in any case. */
 import { messageOf } from '../drivers/message-of.ts'
+import { errorCodeOf } from './error-code.ts'
 import { isoTime, type ReplyPayload } from './messages.ts'
 import { RuntimeError } from './runtime-error.ts'
 import type { Topics } from './topics.ts'
@@ -51,7 +52,7 @@ export async function answerCommand(
     }
     reply = { ...head, status: 'ok', ...transaction, data: await handler(request) }
   } catch (error) {
-    const code = error instanceof RuntimeError ? error.code : 'COMMAND_FAILED'
+    const code = errorCodeOf(error) ?? 'COMMAND_FAILED'
     const detail = messageOf(error)
     reply = { ...head, status: 'error', ...transaction, error: { code, detail } }
   }
@@ -76,7 +77,7 @@ function parseRequest(packet: CommandPacket): unknown {
   }
 }
 
-function transactionOf(request: unknown): { transaction?: string } {
+export function transactionOf(request: unknown): { transaction?: string } {
   const given =
     typeof request === 'object' && request !== null && 'transaction' in request && request.transaction
   return typeof given === 'string' && given.length <= 200 ? { transaction: given } : {}

@@ -82,6 +82,7 @@ t.test('third-party runtimes have one door each', async (t) => {
     pino: 'runtime/log.ts',
     'node-cron': 'runtime/cron.ts',
     'tar-stream': 'models/archive.ts',
+    fastify: 'runtime/http.ts',
   }
   for (const [name, door] of Object.entries(doors)) {
     const importers = sources.filter((source) => source.packages.includes(name)).map((source) => source.path)

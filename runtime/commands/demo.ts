@@ -92,6 +92,7 @@ function configOf(options: KnownProduct, stateDirectory: string): Config {
     },
     synthetic: { category: options.category, width: options.size, height: options.size, seed: options.seed },
     mqtt: { embeddedPort: options.port },
+    http: { enabled: false },
     deadlines: { verdictMs: 5000 },
   } satisfies Parameters<typeof configSchema.parse>[0])
 }

@@ -68,5 +68,6 @@ function replayed(config: Config, { root, split }: { root: string; split: Split 
       ...(xyz && { xyz: { ...xyz, kind: 'replay', faults: [] } }),
     },
     mqtt: { embeddedPort: 0 },
+    http: { ...config.http, enabled: false },
   }
 }

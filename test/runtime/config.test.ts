@@ -29,6 +29,7 @@ t.test('a minimal config gets every default from the schema', async (t) => {
   t.equal(config.sensors.xyz, undefined)
   t.same(config.triggers, [{ kind: 'mqtt' }])
   t.equal(config.mqtt.embeddedPort, 1883)
+  t.same(config.http, { enabled: true, host: '127.0.0.1', port: 8470 })
 })
 
 t.test('a wrong key is named with file, line, column and the nearest valid key', async (t) => {

@@ -52,6 +52,7 @@ export async function writeConfig(folder: string, changes: Record<string, unknow
     skewToleranceMs: 15_000,
     deadlines: { verdictMs: 60_000, shutdownMs: 20_000 },
     mqtt: { embeddedPort: 0 },
+    http: { port: 0 },
     ...changes,
   }
   await writeFile(file, stringify(config))

@@ -24,6 +24,7 @@ export function stationConfig(changes: Record<string, unknown>): Config {
     skewToleranceMs: 15_000,
     deadlines: { verdictMs: 60_000, shutdownMs: 20_000 },
     mqtt: { embeddedPort: 0 },
+    http: { port: 0 },
     inference: { threads: 1 },
     ...changes,
   })
