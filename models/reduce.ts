@@ -3,6 +3,7 @@ import sharp from 'sharp'
 import type { RgbFrame, XyzFrame } from '../drivers/frame.ts'
 import type { Sample } from '../drivers/sample.ts'
 import type { Inspection } from './inspection.ts'
+import type { Mask } from './square-mask.ts'
 
 /** Frames up to this side pass as they are; larger ones keep more than half of it, well above the model's 224. */
 const WORKING_SIDE = 800
@@ -56,6 +57,20 @@ export function enlargeInspection(inspection: Inspection, original: Sample, step
       peak,
     })),
   }
+}
+
+/** A defect mask for frames that were divided by so many pixels: a block with any defective pixel is defective. */
+export function reduceMask({ width, height, pixels }: Mask, step: number): Mask {
+  if (step === 1) return { width, height, pixels }
+  const columns = Math.floor(width / step)
+  const rows = Math.floor(height / step)
+  const reduced = new Uint8Array(columns * rows)
+  for (let y = 0; y < rows * step; y++) {
+    for (let x = 0; x < columns * step; x++) {
+      if (pixels[y * width + x]! > 0) reduced[Math.floor(y / step) * columns + Math.floor(x / step)] = 255
+    }
+  }
+  return { width: columns, height: rows, pixels: reduced }
 }
 
 async function reduceRgb(frame: RgbFrame, step: number): Promise<RgbFrame> {

@@ -1,13 +1,11 @@
 /** Good parts, captured or kept from an interrupted teaching, as features: each is on the disk before the next one counts. */
 import type { Condition } from '../drivers/sample.ts'
-import { admitFrames } from '../models/admit.ts'
 import type { Bundle } from '../models/bundle.ts'
 import { ENGINE } from '../models/engine.ts'
-import { extractFeatures } from '../models/extract.ts'
 import { gainOf, type CurvePoint, type LearningCurve } from '../models/learning-curve.ts'
-import { reduceSample } from '../models/reduce.ts'
 import { sampleOfStored } from '../models/stored-part.ts'
 import type { TaughtPart } from '../models/teach.ts'
+import { encodeSample } from './encoded-sample.ts'
 import { capturedAhead, type CapturedPart, type GoodParts } from './good-parts.ts'
 import type { ProgressLine } from './progress.ts'
 import { RuntimeError } from './runtime-error.ts'
@@ -96,11 +94,10 @@ async function loadPart(
   }
   const whole = await teaching.load(item.partId, 'all')
   if (whole === undefined) return undefined
-  const extracted = await extractFeatures(sampleOfStored(whole), { bundle, seed })
-  if (extracted.condition === 'none') return undefined
-  const anew = { ...extracted.features, bundleId: bundle.id, engine: ENGINE }
-  await teaching.keep({ ...whole, condition: extracted.condition, features: anew, heldOut: item.heldOut })
-  return { ...item, condition: extracted.condition, features: extracted.features }
+  const { features: anew, condition: seen } = await encodeSample(sampleOfStored(whole), { bundle, seed })
+  if (anew === undefined) return undefined
+  await teaching.keep({ ...whole, condition: seen, features: anew, heldOut: item.heldOut })
+  return { ...item, condition: seen, features: anew }
 }
 
 /** Encodes it and puts it on the disk. @returns undefined for a sample without a usable frame. */
@@ -111,26 +108,16 @@ async function encodeCaptured(
   if (captured === undefined) throw new Error('more parts are missing than were captured')
   const { item, sample, capturedAt } = captured
   const { partId, heldOut } = item
-  // As it is inspected; encoded again from these frames it gives the same features.
-  const { sample: reduced } = await reduceSample(admitFrames(sample))
-  const extracted = await extractFeatures(reduced, { bundle, seed })
-  const { condition } = extracted
-  const about = condition === 'none' ? extracted : extracted.input
+  const { condition, absent, flags, frames, features } = await encodeSample(sample, { bundle, seed })
   if (condition !== 'complete') {
     const what = condition === 'none' ? 'is not taught' : `is taught as ${condition}`
+    const why = Object.values(absent).map(({ detail }) => detail)
     line.finish()
-    process.stderr.write(
-      `${partId} ${what}: ${Object.values(about.absent)
-        .map(({ detail }) => detail)
-        .join('; ')}\n`,
-    )
+    process.stderr.write(`${partId} ${what}: ${why.join('; ')}\n`)
   }
-  if (condition === 'none') return undefined
-  const { frames } = reduced
-  const features = { ...extracted.features, bundleId: bundle.id, engine: ENGINE }
-  const { absent, flags } = about
+  if (features === undefined) return undefined
   await teaching.keep({ partId, heldOut, capturedAt, condition, absent, flags, frames, features })
-  return { partId, heldOut, condition, features: extracted.features }
+  return { partId, heldOut, condition, features }
 }
 
 function noveltyOf(points: readonly CurvePoint[]): string | undefined {

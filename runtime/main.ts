@@ -325,6 +325,48 @@ repositoryWork('rollback', 'back to the repository before, or to any that was in
     await rollbackCommand(asked)
   })
 
+const golden = program
+  .command('golden')
+  .description(
+    'reference parts, good and bad, that gate every change of the repository and test the running model',
+  )
+const goldenCommand = (name: string, description: string): Command =>
+  golden
+    .command(name)
+    .description(description)
+    .addOption(config())
+    .option('--product <name>', 'product (default: the one in the config)')
+    .addOption(json())
+const goldenChange = (name: string, description: string): Command =>
+  goldenCommand(name, description)
+    .option('--who <name>', 'who asks for it (default: whoever runs this)')
+    .option('--why <text>', 'why, for the history')
+const label = () => new Option('--label <label>', 'what the parts are').choices(['good', 'bad'])
+goldenChange('add', 'add parts of which somebody knows what they are; none of them may be taught')
+  .addOption(label())
+  .option('--defect <name>', 'what is wrong with a bad part')
+  .option('--trigger <ids>', 'comma-separated; inspected parts whose frames are kept, with --label', list)
+  .option(
+    '--data <folder>',
+    'recorded parts: test/good and test/<defect> with masks (MVTec 3D-AD layout), or loose pairs with --label',
+  )
+  .option('--per-label <n>', 'at most so many recorded parts of each label', parts)
+  .option('--parts <n>', "so many from the station's own sensors, if they are synthetic or replayed", parts)
+  .action(async (options) => {
+    const { goldenAdd } = await import('./commands/golden.ts')
+    await goldenAdd({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+goldenCommand('list', 'what is there').action(async (options) => {
+  const { goldenList } = await import('./commands/golden.ts')
+  await goldenList({ ...options, json: options.json === true })
+})
+goldenChange('remove', 'take parts away, also damaged ones')
+  .argument('<parts...>', 'their ids')
+  .action(async (partIds: string[], options) => {
+    const { goldenRemove } = await import('./commands/golden.ts')
+    await goldenRemove(partIds, { ...options, json: options.json === true })
+  })
+
 program
   .command('accept')
   .description('these rejected parts are good: the next update learns from them')

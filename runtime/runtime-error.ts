@@ -28,6 +28,8 @@ export type RuntimeErrorCode =
   | 'RELOAD_REFUSED'
   /** No repository was made: the station shows no parts to learn from. */
   | 'TEACHING_FAILED'
+  /** It is unclear what a golden part is, or it cannot be shown again. */
+  | 'GOLDEN_REFUSED'
   /** An interrupted teaching with other options waits for somebody to go on with it or to drop it. */
   | 'TEACHING_UNFINISHED'
   /** Which jobs have run cannot be read: they count as never run. */

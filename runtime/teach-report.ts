@@ -73,10 +73,13 @@ export function teachReport(report: TeachReport): string {
     `  ${(report.bytes / 2 ** 20).toFixed(1)} MiB; searching a part takes ${searchMs.median.toFixed(0)} ms, ${searchMs.worst.toFixed(0)} ms at worst`,
     `  ${learningSentence(report.learning, taught)}`,
     ...outlierLines(report),
+    ...(report.gate.unguarded ? [`  ${UNGUARDED}`] : []),
     ...[...report.warnings, ...report.remarks].map((warning) => `  warning: ${warning}`),
   ]
   return `${lines.join('\n')}\n`
 }
+
+const UNGUARDED = 'no bad golden part guards what defects look like: radar-edge golden add'
 
 /** The rule and its number stand in it. */
 function learningSentence({ gain, verdict }: TeachSummary['learning'], taught: number): string {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Decided } from '../../models/inspection.ts'
-import { enlargeInspection, reduceSample } from '../../models/reduce.ts'
+import { enlargeInspection, reduceMask, reduceSample } from '../../models/reduce.ts'
 import { rgbFrame, sampleOf, xyzFrame } from '../support/samples.ts'
 
 t.test('a frame up to 800 pixels passes untouched', async (t) => {
@@ -78,4 +78,18 @@ t.test('regions and placement come back in pixels of the captured frame', async 
     regions: [{ x: 30, y: 60, width: 15, height: 18, peak: 2 }],
   })
   t.equal(enlargeInspection(inspection, original, 1), inspection)
+})
+
+t.test('a mask shrinks with its frames, and no defect is lost between two pixels', async (t) => {
+  const [width, height] = [7, 5]
+  const pixels = new Uint8Array(width * height)
+  pixels[1 * width + 3] = 252
+  pixels[2 * width + 6] = 255
+  t.equal(reduceMask({ width, height, pixels }, 1).pixels, pixels)
+  const small = reduceMask({ width, height, pixels }, 2)
+  t.same(
+    small,
+    { width: 3, height: 2, pixels: Uint8Array.of(0, 255, 0, 0, 0, 0) },
+    'the remainder falls away',
+  )
 })
