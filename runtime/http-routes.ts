@@ -1,6 +1,7 @@
 /** What the HTTP interface answers: one table, of which the server (http.ts) and docs/openapi.json are made. */
 import * as z from 'zod'
-import type { PictureRequest, PictureKind } from './archived-pictures.ts'
+import { PartError } from '../models/stored-part.ts'
+import type { PictureKind, PictureRequest } from './archived-pictures.ts'
 import { HttpError } from './http-error.ts'
 import {
   commandReplySchema,
@@ -15,9 +16,8 @@ import {
 } from './http-messages.ts'
 import { openApi } from './openapi.ts'
 import { archiveOf, OPERATIONS, type Operation, type OperationsContext } from './operations.ts'
-import { PartError } from '../models/stored-part.ts'
-import { listingJson, listRepositories, type RepositoryListing } from './repository-listing.ts'
 import { transactionOf } from './remote-commands.ts'
+import { listingJson, listRepositories, type RepositoryListing } from './repository-listing.ts'
 
 export interface HttpContext {
   readonly context: OperationsContext

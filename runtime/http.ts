@@ -13,6 +13,7 @@ import {
   type FastifyRequest,
 } from 'fastify'
 import { isIPv6, type AddressInfo } from 'node:net'
+import type * as z from 'zod'
 import { messageOf } from '../drivers/message-of.ts'
 import { picturesFrom } from './archived-pictures.ts'
 import { errorCodeOf } from './error-code.ts'
@@ -22,7 +23,6 @@ import { HTTP_ROUTES, type HttpContext, type Route } from './http-routes.ts'
 import type { Log } from './log.ts'
 import { archiveOf, type OperationsContext } from './operations.ts'
 import { transactionOf } from './remote-commands.ts'
-import type * as z from 'zod'
 
 export interface HttpOptions {
   /** A name or an address of this machine; 0.0.0.0 or :: for all. */
