@@ -13,13 +13,15 @@ import { trustedBundleFolder } from './bundle-folder.ts'
 import { recipeOf, type Config } from './config-schema.ts'
 import { eventMessage, type StationEvent } from './event.ts'
 import { openLedger } from './ledger.ts'
+import { HttpError } from './http-error.ts'
+import { openHttp } from './http.ts'
 import type { Log } from './log.ts'
 import type { VerdictPayload } from './messages.ts'
 import { openOutbox } from './outbox.ts'
 import { packageVersion } from './package-version.ts'
 import { openPublisher, type Publisher } from './publisher.ts'
 import { reloadCommand } from './reload.ts'
-import { openRepositoryCare } from './repository-care.ts'
+import { openRepositoryCare, type RepositoryCare } from './repository-care.ts'
 import { repositoryInUse } from './repository-in-use.ts'
 import { openSensors } from './sensors.ts'
 import { runStation } from './station.ts'
@@ -49,6 +51,8 @@ export interface DaemonOptions {
 
 export interface Running {
   readonly brokerUrl: string
+  /** Undefined when it is off, or cannot listen. */
+  readonly httpUrl: string | undefined
   readonly topicRoot: string
   hostStats(): HostStats
   /** Only for synthetic and replayed parts. */
@@ -186,6 +190,10 @@ async function runParts(
     onFollowed: () => status.publish(),
     defer,
   })
+  const http = config.http.enabled
+    ? await openDoor(config.http, { care, host, config, log, tell })
+    : undefined
+  if (http !== undefined) defer(() => http.close())
 
   // A host that is slow to start does not keep the station from answering; one that refuses its bundle ends it.
   const opened = host.open(signal).then(
@@ -206,7 +214,13 @@ async function runParts(
   patience.abort()
   if (failure.signal.aborted) throw failure.signal.reason
   status.online()
-  options.onReady?.({ brokerUrl, topicRoot: topics.root, hostStats: () => host.stats(), truthOf })
+  options.onReady?.({
+    brokerUrl,
+    httpUrl: http?.url,
+    topicRoot: topics.root,
+    hostStats: () => host.stats(),
+    truthOf,
+  })
 
   const reload = reloadCommand({
     ledger,
@@ -249,6 +263,45 @@ async function runParts(
     onLate: (step) => status.countLate(step),
   })
   if (failure.signal.aborted) throw failure.signal.reason
+}
+
+/** An interface that cannot listen is an alarm and no end: verdicts do not need it. */
+async function openDoor(
+  { host: address, port }: Config['http'],
+  {
+    care,
+    host,
+    config,
+    log,
+    tell,
+  }: {
+    care: RepositoryCare
+    host: InferenceHost
+    config: Config
+    log: Log
+    tell(event: StationEvent): void
+  },
+): Promise<{ readonly url: string; close(): Promise<void> } | undefined> {
+  try {
+    const http = await openHttp({
+      host: address,
+      port,
+      context: care.context,
+      repositoriesFolder: join(config.stateDirectory, 'repositories'),
+      log,
+      status() {
+        const { state, description } = host.stats()
+        return { product: config.product, inferenceHost: state, repositoryId: description?.repositoryId }
+      },
+    })
+    log.info({ url: http.url }, 'http')
+    return http
+  } catch (error) {
+    if (!(error instanceof HttpError)) throw error
+    log.error({ detail: error.message }, 'http')
+    tell({ kind: 'alarm', code: error.code, detail: error.message })
+    return undefined
+  }
 }
 
 function feedOf(

@@ -31,6 +31,15 @@ export interface GoodPartsOptions {
 /** After this many parts in a row that lack a sensor something is wrong with the station. */
 const MAX_INCOMPLETE_IN_A_ROW = 5
 
+/** What a running station has put away for a teaching already. */
+export async function partsOfLine(teaching: Pick<Teaching, 'captured' | 'firstNumber'>): Promise<GoodParts> {
+  const captured = await teaching.captured()
+  const numbered = Array.from({ length: captured.size }, (_, index) => partName(teaching.firstNumber + index))
+  return keptParts(
+    numbered.filter((partId) => captured.has(partId)).map((partId) => ({ partId, heldOut: false })),
+  )
+}
+
 export function openGoodParts(
   teaching: Pick<Teaching, 'parts' | 'firstNumber'>,
   config: Config,

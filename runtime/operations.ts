@@ -6,6 +6,7 @@ import * as z from 'zod'
 import type { Confirmed, PartArchive } from './part-archive.ts'
 import type { JobRunner } from './job-runner.ts'
 import type { Ledger } from './ledger.ts'
+import type { LiveTeaching } from './live-teaching.ts'
 import type { RepositoryJob } from './repository-job.ts'
 import type { RepositoryFollower } from './repository-follower.ts'
 import { RuntimeError } from './runtime-error.ts'
@@ -17,6 +18,7 @@ export interface OperationsContext {
   readonly jobs: Pick<JobRunner, 'run'>
   readonly follower: Pick<RepositoryFollower, 'follow'>
   readonly signal: AbortSignal
+  readonly teaching: Pick<LiveTeaching, 'begin'>
   /** Golden parts through the running model. */
   selfTest(signal: AbortSignal): Promise<Record<string, unknown>>
 }
@@ -62,6 +64,19 @@ export const withdrawCommandSchema = z
   .strictObject({ ...reasons, triggerIds })
   .describe(
     'Payload of cmd/withdraw: takes cmd/accept or cmd/confirm back for these parts, unless a repository has learned from them already.',
+  )
+
+export const teachCommandSchema = z
+  .strictObject({
+    ...reasons,
+    parts: z.int().min(4).max(5000).describe('Good parts that the line shows next.'),
+    restart: z
+      .boolean()
+      .default(false)
+      .describe('Drops an interrupted teaching instead of going on with it.'),
+  })
+  .describe(
+    'Payload of cmd/teach: the next parts are good, a repository is made of them and put into use if the gate lets it through. The reply comes at once, an event when it is done.',
   )
 
 export const updateCommandSchema = z
@@ -170,6 +185,13 @@ export const OPERATIONS = {
       })
       return { withdrawn: open, refused: triggerIds.filter((id) => !open.includes(id)) }
     },
+  ),
+  teach: operation(
+    teachCommandSchema,
+    'Makes a repository of the next parts.',
+    async ({ parts, restart, by: who, why }, { teaching }) => ({
+      ...(await teaching.begin({ parts, restart, who, why })),
+    }),
   ),
   update: operation(
     updateCommandSchema,

@@ -16,6 +16,7 @@ import type { StationEvent } from './event.ts'
 import { goldenSelfTest } from './golden-self-test.ts'
 import { JobRunner } from './job-runner.ts'
 import type { Ledger } from './ledger.ts'
+import { LiveTeaching } from './live-teaching.ts'
 import type { Log } from './log.ts'
 import type { SelfTestPayload, VerdictPayload } from './messages.ts'
 import { OPERATIONS, type OperationsContext } from './operations.ts'
@@ -145,6 +146,16 @@ export async function openRepositoryCare(options: CareOptions): Promise<Reposito
     return payload
   }
 
+  const teaching = new LiveTeaching({
+    config,
+    log,
+    signal,
+    tell,
+    runJob,
+    follow: () => follower.follow(),
+  })
+  defer(() => teaching.close())
+
   const context: OperationsContext = {
     product,
     ledger,
@@ -152,6 +163,7 @@ export async function openRepositoryCare(options: CareOptions): Promise<Reposito
     jobs: { run: runJob },
     follower,
     signal,
+    teaching,
     selfTest: testGolden,
   }
   for (const [verb, { run }] of Object.entries(OPERATIONS))
@@ -227,6 +239,7 @@ export async function openRepositoryCare(options: CareOptions): Promise<Reposito
     archive,
     onVerdict(verdict, about) {
       watch.see(verdict)
+      teaching.offer(about)
       archive?.offer(partToKeep(verdict, about))
     },
   }

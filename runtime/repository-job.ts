@@ -4,6 +4,7 @@ import { monotonicClock } from '../drivers/clock.ts'
 import type { StoredPart } from '../models/stored-part.ts'
 import type { TeachProgress } from '../models/taught-banks.ts'
 import type { Config } from './config-schema.ts'
+import { partsOfLine } from './good-parts.ts'
 import { openPartArchive, type PartArchive } from './part-archive.ts'
 import type { ArchiveRecord } from './part-index.ts'
 import {
@@ -16,6 +17,8 @@ import {
   type WorkReport,
 } from './repository-work.ts'
 import { archiveOf } from './shelves.ts'
+import { teachInShop } from './teach-work.ts'
+import { linePlan, openTeaching } from './teaching.ts'
 import { openWorkshop, type Workshop } from './workshop.ts'
 
 export type RepositoryJob = Reasons &
@@ -25,6 +28,8 @@ export type RepositoryJob = Reasons &
     | { readonly kind: 'compact'; readonly forget?: readonly string[] }
     | { readonly kind: 'promote'; readonly id: string }
     | { readonly kind: 'rebuild' }
+    /** From so many parts that the running station has put away for it. */
+    | { readonly kind: 'teach'; readonly parts: number }
   )
 
 export interface JobOptions {
@@ -61,9 +66,46 @@ export async function doRepositoryJob(
         return await promoteRepository(shop, { ...work, id: job.id })
       case 'rebuild':
         return await rebuildRepository(shop, { ...work, seed: SEED })
+      case 'teach':
+        return await teachFromLine(shop, { ...work, parts: job.parts })
     }
   } finally {
     await shop.close()
+  }
+}
+
+async function teachFromLine(
+  shop: Workshop,
+  { parts, onProgress, ...work }: JobOptions & Reasons & { readonly parts: number },
+): Promise<WorkReport> {
+  const previousId = shop.ledger.active(shop.product)
+  const plan = linePlan(shop.product, parts)
+  const teaching = await openTeaching(shop.config, plan, { restart: false, again: false })
+  try {
+    const report = await teachInShop(shop, {
+      ...work,
+      teaching,
+      open: () => partsOfLine(teaching),
+      line: { update: (progress) => onProgress?.(progress), finish: () => undefined },
+      exclude: [],
+      seed: plan.seed,
+    })
+    const { product, repositoryId, warnings, remarks, outliers } = report
+    const odd = outliers.map(
+      ({ partId, condition, chance }) =>
+        `part '${partId}' looks odd among the others as ${condition} (chance ${chance.toPrecision(2)})`,
+    )
+    return {
+      product,
+      result: 'promoted',
+      repositoryId,
+      ...(previousId !== undefined && { previousId }),
+      admitted: [],
+      refused: [],
+      remarks: [...warnings, ...remarks, ...odd],
+    }
+  } finally {
+    teaching.close()
   }
 }
 

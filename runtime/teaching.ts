@@ -24,6 +24,8 @@ const sessionSchema = z.strictObject({
   source: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('sensors'), parts: z.int().positive() }),
     z.strictObject({ kind: z.literal('data'), folder: z.string() }),
+    /** Parts that the running station was asked to inspect. */
+    z.strictObject({ kind: z.literal('line'), parts: z.int().positive() }),
   ]),
   seed: z.int(),
   /** Wall clock, ISO 8601; also the session's name in the notes of its parts. */
@@ -37,6 +39,11 @@ type Session = z.infer<typeof sessionSchema>
 
 /** What is asked for. Going on with an interrupted teaching takes the same again. */
 export type TeachingPlan = Pick<Session, 'product' | 'source' | 'seed'>
+
+/** Of parts that the running station captures: the same command again goes on with them. */
+export function linePlan(product: string, parts: number): TeachingPlan {
+  return { product, source: { kind: 'line', parts }, seed: 1 }
+}
 
 export interface OpenTeachingOptions {
   /** Drops an interrupted teaching. */
@@ -213,7 +220,14 @@ function isSamePlan(a: TeachingPlan, b: TeachingPlan): boolean {
 }
 
 function sourceText({ source }: Pick<TeachingPlan, 'source'>): string {
-  return source.kind === 'data' ? `--data ${source.folder}` : `--parts ${source.parts}`
+  switch (source.kind) {
+    case 'data':
+      return `--data ${source.folder}`
+    case 'sensors':
+      return `--parts ${source.parts}`
+    case 'line':
+      return `the command teach for ${source.parts} parts of the running line`
+  }
 }
 
 /** Nothing is lost with a teaching that has no parts. */

@@ -116,3 +116,49 @@ t.test(
     await daemon.stop()
   },
 )
+
+t.test(
+  'a running line is taught by its next parts, goes on with them after a restart, and needs no other',
+  async (t) => {
+    const stateDirectory = t.testdir()
+    const config = stationConfig({
+      stateDirectory,
+      bundle: TINY_BUNDLE,
+      synthetic: { category: 'hex-nut', width: 97, height: 61, defectRate: 0 },
+    })
+    const teach = async (captured: number) => {
+      const daemon = await startDaemon(config)
+      const { brokerUrl, topicRoot } = daemon.running
+      const listener = await listen(brokerUrl)
+      await listener.client.publishAsync(
+        `${topicRoot}/cmd/teach`,
+        JSON.stringify({ parts: 6, by: 'Ada', why: 'a new product' }),
+      )
+      await listener.until(() => listener.json(`${topicRoot}/reply/teach`).length > 0)
+      t.match(listener.json(`${topicRoot}/reply/teach`).at(-1), {
+        status: 'ok',
+        data: { captured, parts: 6 },
+      })
+      return { daemon, listener, topicRoot }
+    }
+    const first = await teach(0)
+    for (let part = 0; part < 3; part++) {
+      t.match(
+        await first.daemon.ask(),
+        { outcome: 'unknown', reason: 'no-repository' },
+        'nothing is decided yet',
+      )
+    }
+    await first.daemon.stop()
+    await first.listener.close()
+
+    const { daemon, listener, topicRoot } = await teach(3)
+    t.teardown(() => listener.close())
+    for (let part = 0; part < 3; part++) await daemon.ask()
+    const inUse = () => listener.json(`${topicRoot}/event`).find(({ code }) => code === 'IN_USE')
+    await listener.until(() => inUse() !== undefined)
+    t.match(await daemon.ask(), { outcome: /pass|fail/ })
+    t.equal((await goodShelf(config, 'tiny').list()).parts.length, 6, 'they calibrate what comes later')
+    await daemon.stop()
+  },
+)
