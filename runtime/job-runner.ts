@@ -27,6 +27,8 @@ export interface JobRunnerOptions {
   /** Ends a job that takes longer. */
   readonly deadlineMs: number
   readonly onProgress?: (job: RepositoryJob, progress: TeachProgress) => void
+  /** Takes one ToJob and says FromJob; job-main.ts when absent. */
+  readonly jobModule?: URL
 }
 
 /** A job said no: `code` is that of the error in the child. */
@@ -74,8 +76,8 @@ export class JobRunner {
   }
 
   async #inChild(job: RepositoryJob, signal: AbortSignal): Promise<WorkReport> {
-    const { config, deadlineMs, onProgress } = this.#options
-    const child = fork(siblingFile('job-main'), [], {
+    const { config, deadlineMs, onProgress, jobModule = siblingUrl('job-main') } = this.#options
+    const child = fork(fileURLToPath(jobModule), [], {
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
       stdio: ['ignore', 2, 2, 'ipc'],
     })
@@ -132,6 +134,6 @@ function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void; rej
   return { promise, resolve, reject }
 }
 
-function siblingFile(name: string): string {
-  return fileURLToPath(new URL(`./${name}${path.extname(import.meta.url)}`, import.meta.url))
+function siblingUrl(name: string): URL {
+  return new URL(`./${name}${path.extname(import.meta.url)}`, import.meta.url)
 }

@@ -90,6 +90,11 @@ export async function updateRepository(shop: Workshop, work: UpdateWork): Promis
       remarks.push(`part '${stored.partId}' has neither features of this bundle and engine nor frames`)
     else confirmed.push({ partId: stored.partId, features, ...rest })
   }
+  // Nothing new would be something else: compacting.
+  if (work.confirmed.length > 0 && confirmed.length === 0) {
+    const about = { product: shop.product, previousId: active.id, admitted: [], refused: [] }
+    return { ...about, result: 'unchanged', remarks }
+  }
   const made = await update({
     ...recipeFor(shop),
     active,
@@ -129,7 +134,7 @@ export async function updateRepository(shop: Workshop, work: UpdateWork): Promis
     active,
     golden: golden.parts,
     ...work,
-    figures: { admitted, refused: shortened(refused), changes },
+    figures: { admitted: shortened(admitted), refused: shortened(refused), changes },
   })
   const report = { ...told, repositoryId: candidate.id, gate: candidate.report }
   if (!candidate.report.passed) return { ...report, result: 'refused' }
@@ -198,12 +203,13 @@ export async function rebuildRepository(
   const old = isSameBundle
     ? await loadRepository(shop.folderOf(previousId), { ...context, engine: manifest.engine })
     : undefined
-  const shift =
-    old && engineShift(old, await engineOfGolden(shop, { engine: manifest.engine, signal: work.signal }))
+  const pairs = old ? await goldenOfBoth(shop, { engine: manifest.engine, signal: work.signal }) : []
+  const shift = old && pairs.length > 0 ? engineShift(old, pairs) : undefined
   if (shift)
     remarks.push(
       `golden features have moved by ${(100 * shift.worst).toPrecision(2)} % of the covering radius at most`,
     )
+  else if (old) remarks.push('no golden part has features of both engines: nobody knows how far they differ')
   const rebuilt =
     old && shift?.isSmall
       ? withEngine(old, ENGINE)
@@ -223,7 +229,7 @@ export async function rebuildRepository(
 }
 
 /** Golden parts, as the other engine saw them when they were stored and as this one sees their frames. */
-async function engineOfGolden(
+async function goldenOfBoth(
   shop: Workshop,
   { engine, signal }: { readonly engine: string; readonly signal: AbortSignal },
 ) {
