@@ -155,8 +155,9 @@ t.test(
     const { daemon, listener, topicRoot } = await teach(3)
     t.teardown(() => listener.close())
     for (let part = 0; part < 3; part++) await daemon.ask()
-    const inUse = () => listener.json(`${topicRoot}/event`).find(({ code }) => code === 'IN_USE')
-    await listener.until(() => inUse() !== undefined)
+    const hasEvent = (wanted: string) =>
+      listener.json(`${topicRoot}/event`).some(({ code }) => code === wanted)
+    await listener.until(() => hasEvent('IN_USE') && hasEvent('PROMOTED'))
     t.match(await daemon.ask(), { outcome: /pass|fail/ })
     t.equal((await goodShelf(config, 'tiny').list()).parts.length, 6, 'they calibrate what comes later')
     await daemon.stop()
