@@ -271,7 +271,9 @@ export class Ledger {
   }
 
   #opened(): Database | undefined {
-    const inode = statSync(this.file, { throwIfNoEntry: false })?.ino
+    const about = statSync(this.file, { throwIfNoEntry: false })
+    // Empty: whoever was making it was killed, or found no room. Nothing was taught yet, and reading writes no tables.
+    const inode = about === undefined || about.size === 0 ? undefined : about.ino
     if (inode !== this.#inode) this.close()
     if (inode !== undefined) this.#database ??= this.#open(inode)
     return this.#database

@@ -31,6 +31,15 @@ t.test('a folder is whole or absent wherever the power is cut, and the next atte
   t.ok(calls > 10)
 })
 
+t.test('a disk that is full keeps no half of a folder, and what is in the way is told', async (t) => {
+  const folder = path.join(t.testdir(), 'id')
+  const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  const open: typeof files.open = (...args) =>
+    path.basename(String(args[0])) === 'b' ? Promise.reject(full) : files.open(...args)
+  await t.rejects(writeFolder(folder, contents, { ...files, open }), { code: 'ENOSPC' })
+  t.same(await files.readdir(path.dirname(folder)), [])
+})
+
 t.test('every file is flushed before the rename, and every folder above after it', async (t) => {
   const { fileSystem, log } = powerCutAfter(Infinity)
   await writeFolder(path.join(t.testdir(), 'product', 'id'), contents, fileSystem)

@@ -70,6 +70,18 @@ t.test('nothing was taught where there is no ledger, and who only looks leaves n
   t.match(ledger.record({ ...by, action: 'alarm' }), { seq: 1 }, 'the first entry makes it, folders and all')
 })
 
+t.test('whoever was killed while making the ledger left an empty file, and that is none', async (t) => {
+  const root = await makeRoot(t)
+  const file = join(root, 'ledger.sqlite')
+  await writeFile(file, '')
+  const ledger = await open(t, root)
+  t.equal(ledger.active('nut'), undefined)
+  t.same(ledger.history({ limit: 10 }), [])
+  t.equal((await readFile(file)).length, 0, 'who only looks needs no room on the disk')
+  use(ledger, first)
+  t.equal(ledger.active('nut'), first)
+})
+
 t.test('a promotion is its entry: who, when, why, from what to what, with which figures', async (t) => {
   const root = await makeRoot(t)
   const ledger = await open(t, root)

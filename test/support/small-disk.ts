@@ -75,7 +75,7 @@ export async function closureOf(files: readonly string[]): Promise<string[]> {
     if (found.has(file)) return
     found.add(file)
     const source = await readFile(join(import.meta.dirname, '../..', file), 'utf8')
-    for (const [, name] of source.matchAll(/^import (?!type\b)[^;]*? from '(\.[^']+)'/gm)) {
+    for (const [, name] of source.matchAll(/^(?:import (?!type\b)|export \{)[^;]*? from '(\.[^']+)'/gm)) {
       await visit(normalize(join(file, '..', name ?? '')))
     }
   }
