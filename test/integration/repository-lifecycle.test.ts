@@ -121,13 +121,15 @@ t.test(
   'a running line is taught by its next parts, goes on with them after a restart, and needs no other',
   async (t) => {
     const stateDirectory = t.testdir()
-    const config = stationConfig({
-      stateDirectory,
-      bundle: TINY_BUNDLE,
-      synthetic: { category: 'hex-nut', width: 97, height: 61, defectRate: 0 },
-    })
+    // The synthetic station begins with the first part after every start: another seed shows others.
+    const configOf = (seed: number) =>
+      stationConfig({
+        stateDirectory,
+        bundle: TINY_BUNDLE,
+        synthetic: { category: 'hex-nut', width: 97, height: 61, defectRate: 0, seed },
+      })
     const teach = async (captured: number) => {
-      const daemon = await startDaemon(config)
+      const daemon = await startDaemon(configOf(1 + captured))
       const { brokerUrl, topicRoot } = daemon.running
       const listener = await listen(brokerUrl)
       await listener.client.publishAsync(
@@ -159,7 +161,7 @@ t.test(
       listener.json(`${topicRoot}/event`).some(({ code }) => code === wanted)
     await listener.until(() => hasEvent('IN_USE') && hasEvent('PROMOTED'))
     t.match(await daemon.ask(), { outcome: /pass|fail/ })
-    t.equal((await goodShelf(config, 'tiny').list()).parts.length, 6, 'they calibrate what comes later')
+    t.equal((await goodShelf(configOf(1), 'tiny').list()).parts.length, 6, 'they calibrate what comes later')
     await daemon.stop()
   },
 )
