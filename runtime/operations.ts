@@ -45,7 +45,7 @@ const repositoryId = z
   .describe('Id of the repository, or its first 6 characters or more.')
 const time = z.iso.datetime().describe('ISO 8601, UTC.')
 
-/** A part more than this is a sign that the wrong lot was named. */
+/** So many parts are a sign that the wrong lot was named. */
 const MOST_IN_LOT = 5000
 
 export const acceptCommandSchema = z
@@ -137,7 +137,8 @@ export const OPERATIONS = {
     async (request, context) => {
       const { triggerIds, by: who, why } = request
       const archive = await settledArchive(context)
-      const confirmed = await archive.confirm(triggerIds, { as: 'accepted', who, why })
+      const { product } = context
+      const confirmed = await archive.confirm(triggerIds, { as: 'accepted', who, why, product })
       recordConfirmed(context, 'accept', { who, why, confirmed })
       return { ...confirmed }
     },
@@ -154,8 +155,11 @@ export const OPERATIONS = {
         throw bad(
           `more than ${MOST_IN_LOT - 1} parts were inspected between ${from} and ${to}: name a smaller lot`,
         )
-      const passed = lot.filter(({ outcome, confirmed }) => outcome === 'pass' && confirmed === 'none')
-      if (passed.length === 0) throw bad(`no part passed between ${from} and ${to} whose features are kept`)
+      const passed = lot.filter(
+        ({ outcome, confirmed, used }) => outcome === 'pass' && (confirmed === 'none' || used === WITHDRAWN),
+      )
+      if (passed.length === 0)
+        throw bad(`no part passed between ${from} and ${to} that is kept and not confirmed already`)
       const ids = passed.map((part) => part.triggerId)
       const confirmed = await archive.confirm(ids, { as: 'lot', who, why })
       recordConfirmed(context, 'confirm', { who, why, confirmed, lot: { from, to, inspected: lot.length } })
@@ -171,18 +175,16 @@ export const OPERATIONS = {
     'Takes confirmations back.',
     async ({ triggerIds, by: who, why }, context) => {
       const archive = archiveOf(context)
-      const open = triggerIds.filter(
-        (id) => archive.find(id)?.used === undefined && archive.find(id) !== undefined,
-      )
-      await archive.markUsed(open, WITHDRAWN)
       const { product, ledger } = context
-      ledger.record({
-        product,
-        action: 'confirm',
-        who,
-        why,
-        figures: { withdrawn: open.slice(0, MOST_NAMED), count: open.length },
+      const open = [...new Set(triggerIds)].filter((id) => {
+        const record = archive.find(id)
+        return record?.product === product && record.confirmed !== 'none' && record.used === undefined
       })
+      if (open.length > 0) {
+        await archive.markUsed(open, WITHDRAWN)
+        const figures = { withdrawn: open.slice(0, MOST_NAMED), count: open.length }
+        ledger.record({ product, action: 'confirm', who, why, figures })
+      }
       return { withdrawn: open, refused: triggerIds.filter((id) => !open.includes(id)) }
     },
   ),
@@ -261,9 +263,9 @@ function operation<Schema extends z.ZodType>(
   return {
     schema,
     about,
-    run(request, context) {
+    async run(request, context) {
       const parsed = schema.safeParse(request)
-      if (!parsed.success) return Promise.reject(bad(z.prettifyError(parsed.error)))
+      if (!parsed.success) throw bad(z.prettifyError(parsed.error))
       return run(parsed.data, context)
     },
   }
@@ -280,8 +282,11 @@ function wholeId(prefix: string, { ledger, product }: OperationsContext): string
   const known = [...new Set([...ledger.candidates(product), ...ledger.promoted(product)])]
   const meant = known.filter((id) => id.startsWith(prefix))
   if (meant.length === 1) return meant[0]!
-  const found = meant.length === 0 ? 'no repository' : `${meant.length} repositories`
-  throw bad(`${found} of ${product} ${meant.length === 1 ? 'begins' : 'begin'} with '${prefix}'`)
+  const found =
+    meant.length === 0
+      ? `no repository of ${product} begins`
+      : `${meant.length} repositories of ${product} begin`
+  throw bad(`${found} with '${prefix}'`)
 }
 
 /** With the parts that waited to be kept: a person is quicker than a slow disk. */

@@ -194,20 +194,22 @@ export class PartArchive {
     return loadStoredPart(this.#folderOf(record), what)
   }
 
-  /** On the disk when it resolves. The last word on a part counts. */
+  /** On the disk when it resolves. The last word on a part counts. `product`: parts of another are unknown. */
   async confirm(
     triggerIds: readonly string[],
-    { as, who, why }: { as: Confirmation; who: string; why: string },
+    { as, who, why, product }: { as: Confirmation; who: string; why: string; product?: string },
   ): Promise<Confirmed> {
-    const there = triggerIds.filter((triggerId) => !this.#leaving.has(triggerId))
+    const asked = [...new Set(triggerIds)]
+    const there = asked.filter((triggerId) => !this.#leaving.has(triggerId))
     const timeMs = this.#nowMs()
     const confirmed = await this.#withRoom(0, () =>
-      this.#write(() => this.#index.confirm(there, { as, who, why, timeMs })),
+      this.#write(() => this.#index.confirm(there, { as, who, why, timeMs, product })),
     )
-    const refused = triggerIds
+    const refused = asked
       .filter((triggerId) => !confirmed.includes(triggerId))
       .map((triggerId) => {
-        const isUsed = this.find(triggerId)?.used !== undefined
+        const record = this.find(triggerId)
+        const isUsed = record?.used !== undefined && record.product === (product ?? record.product)
         return { triggerId, why: isUsed ? ('used' as const) : ('unknown' as const) }
       })
     return { confirmed, refused }

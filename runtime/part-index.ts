@@ -42,7 +42,7 @@ export interface ArchiveRecord extends PartFacts, PartFiles {
   readonly confirmedBy?: string
   readonly confirmedWhy?: string
   readonly confirmedAt?: string
-  /** Id of the candidate repository that it went into. */
+  /** Id of the candidate repository that it went into, or why it goes into none: `withdrawn`, `refused:<reason>`. */
   readonly used?: string
 }
 
@@ -141,6 +141,8 @@ const rowSchema = z.object({
   bytes: z.number(),
 })
 
+/** Withdrawn and refused ones may be confirmed again: admission may refuse one of a lot and ask for it by name. */
+const IS_OPEN = `(used IS NULL OR used = 'withdrawn' OR used LIKE 'refused:%')`
 /** Confirmed ones that no repository has learned from yet go last; among equals the oldest goes first. */
 const GOES_LAST = `(confirmed <> 'none' AND used IS NULL)`
 const ORDER_OF_VICTIMS = `ORDER BY ${GOES_LAST}, number`
@@ -218,13 +220,20 @@ export class PartIndex {
   /** The last word counts. @returns those that are there and that no repository has learned from yet. */
   confirm(
     triggerIds: readonly string[],
-    { as, who, why, timeMs }: { as: Confirmation; who: string; why: string; timeMs: number },
+    {
+      as,
+      who,
+      why,
+      timeMs,
+      product,
+    }: { as: Confirmation; who: string; why: string; timeMs: number; product?: string | undefined },
   ): string[] {
     return this.#database.transaction(() =>
       triggerIds.filter((triggerId) => {
-        const update = `UPDATE parts SET confirmed = ?, confirmed_by = ?, confirmed_why = ?, confirmed_ms = ?
-          WHERE trigger_id = ? AND used IS NULL RETURNING number`
-        if (this.#database.all(update, as, who, why, timeMs, triggerId).length === 0) return false
+        const update = `UPDATE parts SET confirmed = ?, confirmed_by = ?, confirmed_why = ?, confirmed_ms = ?, used = NULL
+          WHERE trigger_id = ? AND ${IS_OPEN} AND (? IS NULL OR product = ?) RETURNING number`
+        const of = product ?? null
+        if (this.#database.all(update, as, who, why, timeMs, triggerId, of, of).length === 0) return false
         this.#database.all('UPDATE scores SET is_good = 1 WHERE trigger_id = ?', triggerId)
         return true
       }),

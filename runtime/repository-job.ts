@@ -8,6 +8,7 @@ import { partsOfLine } from './good-parts.ts'
 import { openPartArchive, type PartArchive } from './part-archive.ts'
 import type { ArchiveRecord } from './part-index.ts'
 import {
+  notTaught,
   promoteRepository,
   rebuildRepository,
   updateRepository,
@@ -114,14 +115,20 @@ async function updateFromArchive(
   shop: Workshop,
   work: Omit<UpdateWork, 'confirmed' | 'seed'>,
 ): Promise<WorkReport> {
+  const { product, ledger } = shop
+  const previousId = ledger.active(product)
+  if (previousId === undefined) throw notTaught(product)
   const archive = await openPartArchive({ ...archiveOf(shop.config), role: 'guest', clock: monotonicClock })
   try {
     const waiting = (['accepted', 'lot'] as const).flatMap((confirmed) =>
-      archive.search({ product: shop.product, confirmed, used: 'no', limit: MOST_CONFIRMED }),
+      archive.search({ product, confirmed, used: 'no', limit: MOST_CONFIRMED }),
     )
     // The oldest first, whoever confirmed them.
     waiting.sort((a, b) => a.seq - b.seq)
     const { confirmed, remarks } = await loadConfirmed(archive, waiting)
+    // Without new parts an update is a compaction, which has its own time.
+    if (confirmed.length === 0)
+      return { product, previousId, result: 'unchanged', admitted: [], refused: [], remarks }
     const report = await updateRepository(shop, { ...work, confirmed, seed: SEED })
     if (report.result === 'promoted' || report.result === 'candidate') {
       await archive.markUsed(report.admitted, report.repositoryId!)

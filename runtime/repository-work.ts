@@ -351,7 +351,7 @@ async function mustBeTaught(shop: Workshop): Promise<Repository> {
   return active
 }
 
-const notTaught = (product: string): RuntimeError =>
+export const notTaught = (product: string): RuntimeError =>
   new RuntimeError('NOT_TAUGHT', `${product} was never taught: radar-edge teach --product ${product}`)
 
 /** Entries of the ledger are bounded; the report to whoever asked has everything. */

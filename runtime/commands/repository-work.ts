@@ -69,7 +69,7 @@ export async function acceptCommand(
     const { who = userName(), why } = options
     const archive = await openPartArchive({ ...archiveOf(config), role: 'guest', clock: monotonicClock })
     try {
-      const result = await archive.confirm(triggerIds, { as: 'accepted', who, why })
+      const result = await archive.confirm(triggerIds, { as: 'accepted', who, why, product })
       const { confirmed, refused } = result
       if (confirmed.length > 0) {
         ledger.record({

@@ -216,6 +216,32 @@ t.test('a confirmation is on the disk when it resolves, by whoever made it', asy
   await archive.close(never)
 })
 
+t.test('what was refused or withdrawn may be confirmed again, what was learned may not', async (t) => {
+  const archive = await open(t.testdir())
+  await keep(archive, [fail(1), fail(2), fail(3), fail(4, { product: 'bolt' })])
+  await archive.confirm(['run-1', 'run-2', 'run-3'], { ...REASONS, as: 'lot' })
+  await archive.markUsed(['run-1'], 'refused:anomalous')
+  await archive.markUsed(['run-2'], 'withdrawn')
+  await archive.markUsed(['run-3'], 'candidate-1')
+  t.same(
+    await archive.confirm(['run-1', 'run-2', 'run-3', 'run-4', 'run-1'], { ...REASONS, product: 'nut' }),
+    {
+      confirmed: ['run-1', 'run-2'],
+      refused: [
+        { triggerId: 'run-3', why: 'used' },
+        { triggerId: 'run-4', why: 'unknown' },
+      ],
+    },
+  )
+  t.equal(
+    archive.search({ confirmed: 'accepted', used: 'no', limit: 9 }).length,
+    2,
+    'they wait to be learned',
+  )
+  t.equal(archive.find('run-4')?.confirmed, 'none', 'of another product')
+  await archive.close(never)
+})
+
 t.test("another process's write is waited for without the thread standing still", async (t) => {
   const folder = t.testdir()
   const archive = await open(folder)

@@ -19,6 +19,7 @@ import { confirmedOf, madeUpWorkshop, PRODUCT, storedOf } from '../support/made-
 import { partFeatures } from '../support/part-features.ts'
 import { putIntoUse } from '../support/put-into-use.ts'
 import { rgbFrame, xyzFrame } from '../support/samples.ts'
+import { without } from '../support/stored-parts.ts'
 import { goodParts } from '../support/taught-repository.ts'
 import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
@@ -94,7 +95,7 @@ t.test(
         predictedFalseRejects: { before: {}, after: {} },
       },
     })
-    for (const id of report.admitted) t.match(await shop.good.load(id, 'record'), { label: 'good' })
+    for (const id of report.admitted) t.match(await shop.good.load(id, 'features'), { label: 'good' })
   },
 )
 
@@ -169,9 +170,9 @@ t.test('where nothing can be learned nothing is changed, and nothing is entered'
   const shop = await madeUpWorkshop(t, search)
   const known = await updateRepository(shop, work({ confirmed: confirmedOf(goodParts(1, 1)) }))
   t.match(known, { result: 'unchanged', refused: [{ reason: 'duplicate' }] })
-  const blank = confirmedOf(drifted(1, 300)).map(({ stored: { features, ...stored }, ...rest }) => ({
+  const blank = confirmedOf(drifted(1, 300)).map(({ stored, ...rest }) => ({
     ...rest,
-    stored,
+    stored: without(stored, 'features'),
   }))
   const unusable = await updateRepository(shop, work({ confirmed: blank }))
   t.match(unusable, { result: 'unchanged', remarks: [/'part-300' has neither features .* nor frames/] })
