@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { coresetWithout, selectCoreset } from '../../models/coreset.ts'
+import { coresetOf, coresetWithout, extendCoreset, selectCoreset } from '../../models/coreset.ts'
 import { seededRandom } from '../../models/random.ts'
 
 function randomRows(rows: number, width: number, seed: number): Float32Array {
@@ -134,4 +134,130 @@ t.test('progress is told, and an abort ends the work with its reason', async (t)
   t.same(seen, [64, 128, 192, 200])
   const reason = new Error('enough')
   await t.rejects(selectCoreset(values, { ...options, signal: AbortSignal.abort(reason) }), reason)
+})
+
+/** Rows where each lies in the order of choice: the centres of a coreset come first. */
+function centresFirst(values: Float32Array, width: number, selected: Int32Array) {
+  const rows = values.length / width
+  const isCentre = new Set(selected)
+  const order = [
+    ...selected,
+    ...Array.from({ length: rows }, (_, row) => row).filter((row) => !isCentre.has(row)),
+  ]
+  const moved = new Float32Array(values.length)
+  for (const [place, row] of order.entries())
+    moved.set(values.subarray(row * width, (row + 1) * width), place * width)
+  return { moved, order }
+}
+
+t.test(
+  'a bank that is extended covers every row within the radius, unless it may not grow so far',
+  async (t) => {
+    fc.assert(
+      fc.property(
+        fc.integer(),
+        fc.double({ min: 0.05, max: 1, noNaN: true }),
+        fc.integer({ min: 0, max: 60 }),
+        (seed, radius, most) => {
+          const [width, bankRows] = [4, 5]
+          const values = randomRows(bankRows + 100, width, seed)
+          const fresh = values.subarray(bankRows * width)
+          const toBank = Float32Array.from({ length: 100 }, (_, row) =>
+            Math.min(
+              ...Array.from({ length: bankRows }, (_, b) => distance(values, width, bankRows + row, b)),
+            ),
+          )
+          const chosen = extendCoreset(fresh, toBank, { width, radius, most })
+          const coverOf = (count: number) =>
+            Array.from({ length: 100 }, (_, row) =>
+              Math.min(
+                toBank[row]!,
+                ...[...chosen.subarray(0, count)].map((c) => distance(fresh, width, row, c)),
+              ),
+            )
+          const covered = coverOf(chosen.length).every((nearest) => nearest <= radius + 1e-6)
+          const farthestFirst = chosen.every((row, order) => {
+            const before = coverOf(order)
+            return before[row]! > radius - 1e-6 && before[row]! >= Math.max(...before) - 1e-6
+          })
+          return (
+            chosen.length <= most &&
+            new Set(chosen).size === chosen.length &&
+            farthestFirst &&
+            (covered || chosen.length === most)
+          )
+        },
+      ),
+      { numRuns: 100 },
+    )
+    t.pass()
+  },
+)
+
+t.test('a bank that covers everything is not extended', async (t) => {
+  const values = randomRows(20, 3, 1)
+  const options = { width: 3, radius: 1, most: 10 }
+  t.same(
+    [...extendCoreset(values, new Float32Array(20).fill(1), options)],
+    [],
+    'exactly the radius is covered',
+  )
+  t.same([...extendCoreset(new Float32Array(0), new Float32Array(0), options)], [])
+  t.same([...extendCoreset(values, new Float32Array(20).fill(9), { ...options, most: 0 })], [])
+})
+
+t.test('centres that were chosen before leave and are replaced like those that are chosen now', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer(), fc.integer({ min: 2, max: 30 }), async (seed, count) => {
+      const width = 5
+      const values = randomRows(90, width, seed)
+      const first = await selectCoreset(values, { width, count, projectedWidth: width, seed })
+      const { moved, order } = centresFirst(values, width, first.selected)
+      const place = new Map(order.map((row, i) => [row, i]))
+      const owner = Int32Array.from(order, (row) => first.cover.owner[row]!)
+      const given = coresetOf(moved, owner, { width, centres: count, projectedWidth: width, seed })
+      const isGone = (row: number): boolean => row % 3 === 1
+      const expected = coresetWithout(
+        first,
+        Uint8Array.from({ length: 90 }, (_, row) => (isGone(row) ? 1 : 0)),
+      )
+      const found = coresetWithout(
+        given,
+        Uint8Array.from(order, (row) => (isGone(row) ? 1 : 0)),
+      )
+      return [...expected].map((row) => place.get(row)).join() === [...found].join()
+    }),
+    { numRuns: 60 },
+  )
+  t.pass()
+})
+
+t.test('rows that are to lie apart do, and what was left out lies near one that stays', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer(),
+      fc.double({ min: 0.1, max: 1, noNaN: true }),
+      fc.integer({ min: 1, max: 200 }),
+      async (seed, apart, count) => {
+        const width = 3
+        const values = randomRows(100, width, seed)
+        const options = { width, count, apart, projectedWidth: width, seed }
+        const { selected, coveringRadius } = await selectCoreset(values, options)
+        const nearest = selected.reduce(
+          (least, row, i) =>
+            selected
+              .subarray(0, i)
+              .reduce((least, other) => Math.min(least, distance(values, width, row, other)), least),
+          Infinity,
+        )
+        return (
+          selected.length <= count &&
+          nearest > apart - 1e-6 &&
+          (selected.length === count || coveringRadius <= apart + 1e-6)
+        )
+      },
+    ),
+    { numRuns: 100 },
+  )
+  t.pass()
 })
