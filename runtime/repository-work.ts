@@ -259,11 +259,14 @@ async function taughtAgain(
   remarks.push(...left)
   const heldOut = new Set(manifest.heldOut.map(({ id }) => id))
   const isHeldOut = ({ partId }: TaughtPart): boolean => heldOut.has(partId)
+  // Not those of an earlier teaching, or that were forgotten.
+  const own = new Set([...manifest.taught, ...manifest.heldOut].map(({ id }) => id))
+  const mine = parts.filter(({ partId }) => own.has(partId))
   const repository = await teach({
     ...recipeFor(shop),
     product: shop.product,
-    parts: parts.filter((part) => !isHeldOut(part)),
-    heldOut: parts.filter(isHeldOut),
+    parts: mine.filter((part) => !isHeldOut(part)),
+    heldOut: mine.filter(isHeldOut),
     seed,
     signal,
     ...(onProgress && { onProgress }),
