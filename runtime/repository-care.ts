@@ -164,7 +164,7 @@ export async function openRepositoryCare(options: CareOptions): Promise<Reposito
     follower,
     signal,
     teaching,
-    selfTest: testGolden,
+    selfTest: (patience) => testGolden(AbortSignal.any([patience, AbortSignal.timeout(SELF_TEST_MS)])),
   }
   for (const [verb, { run }] of Object.entries(OPERATIONS))
     publisher.handle(verb, (request) => run(request, context))

@@ -2,10 +2,12 @@ import t from 'tap'
 import { defectBanks, type KnownDefect } from '../../models/admission.ts'
 import { BANK_KEYS, type BankKey, type Features } from '../../models/features.ts'
 import { makeBank, type Bank } from '../../models/bank.ts'
+import type { Fuse, PatchRows } from '../../models/fusion.ts'
 import { openSearch } from '../../models/nearest.ts'
 import { reviseBanks, type Member, type ReviseBanksOptions } from '../../models/revised-banks.ts'
 import type { Repository } from '../../models/repository.ts'
-import type { TaughtPart } from '../../models/teach.ts'
+import { seededRandom } from '../../models/random.ts'
+import { teachLesson, type TaughtPart } from '../../models/teach.ts'
 import { partFeatures } from '../support/part-features.ts'
 import { goodParts, taughtRepository, teachRequest } from '../support/taught-repository.ts'
 
@@ -38,6 +40,22 @@ const shifted = ({ rgb }: Features, shift: number) => ({
   values: rgb!.values.map((value) => value + shift),
 })
 
+/** Every row beside fixed mixes of its own entries. */
+function widenedRows({ values, width }: PatchRows, wanted: number): PatchRows {
+  const random = seededRandom(5)
+  const mixes = Float32Array.from({ length: width * wanted }, () => random() - 0.5)
+  const rows = values.length / width
+  const wide = Float32Array.from({ length: rows * wanted }, (_, at) => {
+    const row = Math.floor(at / wanted)
+    const entry = at % wanted
+    if (entry < width) return values[row * width + entry]!
+    let sum = 0
+    for (let i = 0; i < width; i++) sum += mixes[entry * width + i]! * values[row * width + i]!
+    return sum
+  })
+  return { width: wanted, values: wide }
+}
+
 const revise = (members: readonly Member[], changes: Partial<ReviseBanksOptions> = {}) =>
   reviseBanks(active, members, { search, fuse, byteBudget, seed: 1, defects: {}, ...changes })
 
@@ -61,6 +79,24 @@ t.test('parts that are covered already change no bank', async (t) => {
     t.strictSame(revised.rowParts[key], active.rowParts[key])
     t.match(revised.changes[key], { added: 0, left: 0, barred: 0 })
     t.equal(revised.changes[key].radiusAfter, active.manifest.banks[key].coveringRadius)
+  }
+})
+
+t.test('an unchanged bank without some members is what teaching has without them', async (t) => {
+  // So wide that the coreset is chosen in a projection, in which other rows are nearest.
+  const wide: Fuse = async (features) => widenedRows(await fuse(features), 96)
+  const asked = await teachRequest(search, { parts: taught, heldOut: [], fuse: wide, byteBudget: 400_000 })
+  const lesson = await teachLesson(asked)
+  const members = lesson.parts.map((part) => member(part))
+  const revised = await reviseBanks(lesson.repository, members, { ...asked, defects: {} })
+  for (const key of BANK_KEYS) {
+    for (const left of [[0], [2, 5]]) {
+      t.same(
+        rowsIn(revised.without[key](left)).sort(),
+        rowsIn(lesson.built.without[key](left)).sort(),
+        `${key} without ${left.join(' and ')}`,
+      )
+    }
   }
 })
 
@@ -154,10 +190,9 @@ t.test('where parts have lain is only ever added to', async (t) => {
   t.ok(active.foregroundPrior.every((was, patch) => was <= foregroundPrior[patch]!))
   t.equal(active.foregroundPrior[3], 0)
   t.equal(foregroundPrior[3], 1)
-  const forgetful = await revise(
-    old.map((one, i) => ({ ...one, features: i < 7 ? undefined : one.features })),
-  )
-  t.strictSame(forgetful.foregroundPrior, active.foregroundPrior)
+  // Where only such parts are left to look at, what lay elsewhere is remembered all the same.
+  const forgetful = await revise([...old.map((one) => ({ ...one, features: undefined })), ...fresh([part])])
+  t.strictSame(forgetful.foregroundPrior, foregroundPrior)
 })
 
 t.test('rows of forgotten parts leave, and patches of the others take their place', async (t) => {
