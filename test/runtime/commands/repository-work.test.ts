@@ -60,14 +60,14 @@ t.test('without an archive nothing can be accepted, and asking makes none', asyn
 
 t.test('a product that was never taught: every work says so', async (t) => {
   const config = await untaughtConfig(t)
-  for (const args of [['update'], ['forget', 'part-1'], ['compact'], ['rebuild']]) {
+  for (const args of [['update'], ['forget', 'part-1'], ['compact'], ['rebuild']] as const) {
     const { code, stderr } = await radarEdge(['repository', ...args, ...reasons, '--config', config])
-    t.equal(code, 1, args[0])
+    t.equal(code, 1, args.join(' '))
     t.match(stderr, /^radar-edge: NOT_TAUGHT bolt was never taught: radar-edge teach --product bolt$/m)
   }
-  for (const args of [['rollback'], ['promote', 'abcdef']]) {
+  for (const args of [['rollback'], ['promote', 'abcdef']] as const) {
     const { code, stderr } = await radarEdge(['repository', ...args, ...reasons, '--config', config])
-    t.match([code, stderr], [1, /^radar-edge: REPOSITORY_UNKNOWN .*bolt/], args[0])
+    t.match([code, stderr], [1, /^radar-edge: REPOSITORY_UNKNOWN .*bolt/], args.join(' '))
   }
 })
 
