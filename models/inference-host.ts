@@ -8,6 +8,7 @@ import { admitFrames } from './admit.ts'
 import type { FromHost, InspectorDescription, InspectorOptions, ToHost } from './host-protocol.ts'
 import type { Inspection, Inspector, Undecided, UndecidedReason } from './inspection.ts'
 import { siblingUrl, startHostProcess, type HostProcess } from './host-process.ts'
+import { deferred } from './deferred.ts'
 import { asModelErrorCode, ModelError } from './model-error.ts'
 import { asRepositoryErrorCode, RepositoryError } from './repository.ts'
 import { enlargeInspection, reduceSample } from './reduce.ts'
@@ -421,18 +422,4 @@ const lost = async (reason: UndecidedReason, detail: string): Promise<Lost> => (
 
 function outOfTurn({ kind }: FromHost): Lost {
   return { kind: 'lost', reason: 'model-failed', detail: `the inference host answered '${kind}' out of turn` }
-}
-
-function deferred<T>(): {
-  promise: Promise<T>
-  resolve: (value: T) => void
-  reject: (error: unknown) => void
-} {
-  let resolve!: (value: T) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  return { promise, resolve, reject }
 }

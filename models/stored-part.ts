@@ -257,25 +257,16 @@ export async function readPartRecord(folder: string): Promise<PartRecord> {
  */
 export async function loadStoredPart(folder: string, what: 'features' | 'all'): Promise<StoredPart> {
   const { json } = await readPartJson(folder)
-  const { partId, product, capturedAt, label, defect, condition, absent, flags, note } = json
   const frames = what === 'all' && json.frames
   const marks = what === 'all' && json.marks
   return {
-    partId,
-    product,
-    capturedAt,
-    label,
-    ...(defect !== undefined && { defect }),
-    condition,
-    absent,
-    flags,
+    ...saidOf(json),
     frames: frames
       ? await readTensors(folder, { name: FILES.frames, ...frames }, (read) => framesOf(frames, read))
       : {},
     ...(json.features && { features: await readFeatures(folder, json.features) }),
     ...(marks &&
       (await readTensors(folder, { name: FILES.marks, ...marks }, (read) => marksOf(marks, read)))),
-    ...(note && { note }),
   }
 }
 
@@ -380,9 +371,8 @@ function checkLength(
   throw refused(part, `${what} has ${found} values, expected ${shape.join(' x ')}`)
 }
 
-function recordOf(json: PartJson, jsonBytes: number): PartRecord {
-  const { partId, product, capturedAt, label, defect, condition, absent, flags, note } = json
-  const { frames, features, marks } = json
+/** What part.json says by itself. */
+function saidOf({ partId, product, capturedAt, label, defect, condition, absent, flags, note }: PartJson) {
   return {
     partId,
     product,
@@ -393,6 +383,13 @@ function recordOf(json: PartJson, jsonBytes: number): PartRecord {
     absent,
     flags,
     ...(note && { note }),
+  }
+}
+
+function recordOf(json: PartJson, jsonBytes: number): PartRecord {
+  const { frames, features, marks } = json
+  return {
+    ...saidOf(json),
     ...(frames && { framesSha256: frames.sha256 }),
     ...(features && {
       features: {

@@ -6,6 +6,7 @@ import { fork } from 'node:child_process'
 import { constants, setPriority } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { deferred } from '../models/deferred.ts'
 import type { TeachProgress } from '../models/taught-banks.ts'
 import type { Config } from './config-schema.ts'
 import type { RepositoryJob } from './repository-job.ts'
@@ -82,7 +83,7 @@ export class JobRunner {
       stdio: ['ignore', 2, 2, 'ipc'],
     })
     if (child.pid !== undefined) yieldTo(child.pid)
-    const { promise, resolve, reject } = withResolvers<WorkReport>()
+    const { promise, resolve, reject } = deferred<WorkReport>()
     const late = setTimeout(() => {
       reject(new RuntimeError('JOB_FAILED', `'${job.kind}' took more than ${deadlineMs} ms and was ended`))
     }, deadlineMs)
@@ -122,16 +123,6 @@ function yieldTo(pid: number): void {
   } catch {
     // It has ended already, which its exit tells.
   }
-}
-
-function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
-  let resolve!: (value: T) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  return { promise, resolve, reject }
 }
 
 function siblingUrl(name: string): URL {
