@@ -50,7 +50,7 @@ export async function selectCoreset(values: Float32Array, options: CoresetOption
     return { selected: everyRow, coveringRadius: 0, cover }
   }
   const cover: Cover = {
-    ...project(values, options),
+    ...projectedRows(values, options),
     nearest: new Float32Array(rows).fill(Infinity),
     owner: new Int32Array(rows),
   }
@@ -144,22 +144,20 @@ export function extendCoreset(
 }
 
 /**
- * A coreset of rows whose centres were chosen before: what `coresetWithout` starts from when a bank was not chosen from these rows. The
- * centres are the first rows.
- * @param owner per row, the centre that is nearest to it.
+ * A coreset of rows whose centres were chosen before: what `coresetWithout` starts from when a bank was not chosen from these rows.
+ * @param points of `projectedRows`; the centres are the first.
+ * @param owner per row, the centre that is nearest to it there. Owners by distances in the original space would make rows look farther than
+ * they are, and `coresetWithout` fill holes that are none.
  */
 export function coresetOf(
-  values: Float32Array,
-  owner: Int32Array,
-  options: Omit<CoresetOptions, 'count'> & { readonly centres: number },
+  { points, width }: Pick<Cover, 'points' | 'width'>,
+  { owner, centres }: { readonly owner: Int32Array; readonly centres: number },
 ): Omit<Coreset, 'coveringRadius'> {
-  const projected = project(values, options)
-  const { points, width } = projected
   const nearest = Float32Array.from(owner, (centre, row) =>
     squaredDistance(points, row * width, centre * width, width),
   )
-  const selected = Int32Array.from({ length: options.centres }, (_, row) => row)
-  return { selected, cover: { ...projected, nearest, owner } }
+  const selected = Int32Array.from({ length: centres }, (_, row) => row)
+  return { selected, cover: { points, width, nearest, owner } }
 }
 
 /** Makes `selected[chosen]` a centre. @returns the row that is now farthest from all centres. */
@@ -188,7 +186,7 @@ function take({ points, width, nearest, owner }: Cover, selected: Int32Array, ch
 }
 
 /** Random signs (Achlioptas 2003), scaled to keep distances in expectation. */
-function project(
+export function projectedRows(
   values: Float32Array,
   { width, projectedWidth, seed }: Pick<CoresetOptions, 'width' | 'projectedWidth' | 'seed'>,
 ): Pick<Cover, 'points' | 'width'> {

@@ -5,7 +5,7 @@
 import { makeBank, type Bank } from './bank.ts'
 import type { DefectBanks } from './admission.ts'
 import type { Comparer } from './comparison.ts'
-import { coresetOf, coresetWithout, extendCoreset, selectCoreset } from './coreset.ts'
+import { coresetOf, coresetWithout, extendCoreset, projectedRows, selectCoreset } from './coreset.ts'
 import { normalised } from './feature-scale.ts'
 import { BANK_KEYS, byBankKey, type BankKey, type Features } from './features.ts'
 import type { PatchRows } from './fusion.ts'
@@ -225,16 +225,16 @@ async function withoutMembers({
 }): Promise<RevisedBank['without']> {
   const { width } = pool
   const fillers = Int32Array.from(pool.rowMembers.keys()).filter((row) => !barred.has(row))
-  const fillerValues = rowsOf(pool.values, fillers, width)
-  const { indices } = await nearestRows(fillerValues, bank, search)
-  const values = joinedRows([bank.values, fillerValues])
+  const values = joinedRows([bank.values, rowsOf(pool.values, fillers, width)])
+  const projected = projectedRows(values, { width, projectedWidth: PROJECTED_WIDTH, seed })
+  const centres = makeBank(projected.width, projected.points.subarray(0, bank.rows * projected.width))
+  const { indices } = await nearestRows(
+    projected.points.subarray(bank.rows * projected.width),
+    centres,
+    search,
+  )
   const owner = Int32Array.from([...bank.squaredNorms.keys(), ...indices])
-  const coreset = coresetOf(values, owner, {
-    width,
-    centres: bank.rows,
-    projectedWidth: PROJECTED_WIDTH,
-    seed,
-  })
+  const coreset = coresetOf(projected, { owner, centres: bank.rows })
   const memberOf = Int32Array.from([...rowMembers, ...Array.from(fillers, (row) => pool.rowMembers[row]!)])
   return (members) => {
     const left = coresetWithout(

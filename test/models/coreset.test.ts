@@ -215,7 +215,7 @@ t.test('centres that were chosen before leave and are replaced like those that a
       const { moved, order } = centresFirst(values, width, first.selected)
       const place = new Map(order.map((row, i) => [row, i]))
       const owner = Int32Array.from(order, (row) => first.cover.owner[row]!)
-      const given = coresetOf(moved, owner, { width, centres: count, projectedWidth: width, seed })
+      const given = coresetOf({ points: moved, width }, { owner, centres: count })
       const isGone = (row: number): boolean => row % 3 === 1
       const expected = coresetWithout(
         first,
