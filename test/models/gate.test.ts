@@ -304,3 +304,27 @@ t.test('a golden part that cannot be judged is an error that names it, and a gat
   const left = AbortSignal.abort(new Error('stop'))
   await t.rejects(gate(active, { goldens, comparer, limits, signal: left }), { message: 'stop' })
 })
+
+t.test(
+  'verdicts of a condition that finds too few bad parts are luck and bind nobody; where it finds them they do',
+  async (t) => {
+    const { heads } = active.manifest
+    const curve = heads['xyz-only'].normality
+    // Everything fails that the 3D sensor sees alone.
+    const shifted = { ...curve, distances: curve.distances.map((value) => value - 1000) }
+    const blind = { ...heads['xyz-only'], normality: shifted }
+    const candidate = withManifest(active, { heads: { ...heads, 'xyz-only': blind } })
+    const checked = async (xyzDefect: number) => {
+      const parts: GoldenPart[] = [
+        good,
+        { partId: 'bad-1', label: 'bad', features: partFeatures({ seed: 911, rgbDefect: 9, xyzDefect }) },
+      ]
+      return check(await gate(candidate, { active, goldens: parts, comparer, limits }), 'golden-verdicts')
+    }
+    t.match(await checked(0), {
+      passed: true,
+      detail: /not counted: xyz-only, where too few bad ones are found/,
+    })
+    t.match(await checked(9), { passed: false, detail: /'good-1' \(good\) as xyz-only/ })
+  },
+)
