@@ -9,7 +9,8 @@ import { builtPackage } from '../support/built-package.ts'
 import { killRepositoryWriters, type KillReport, type KillsRequest } from '../support/repository-kills.ts'
 import { onSmallDisk, smallDiskSkip } from '../support/small-disk.ts'
 
-const kills = Number(process.env['REPOSITORY_KILLS'] ?? (process.env['CI'] === undefined ? 100 : 1000))
+/** `.ci/run` asks for 1,000. */
+const kills = Number(process.env['REPOSITORY_KILLS'] ?? 60)
 /** Half of them on each disk. On a busy machine one takes a second. */
 t.setTimeout(120_000 + kills * 10_000)
 
