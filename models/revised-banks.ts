@@ -182,8 +182,8 @@ async function reviseBank(
   const selected = thinned?.selected ?? Int32Array.from(unionMembers.keys())
   const bank = makeBank(width, rowsOf(union, selected, width))
   const rowMembers = selected.map((row) => unionMembers[row]!)
-  // What was thinned out lay nearer than that; what had no room did not.
-  const radiusAfter = Math.max(thinned?.coveringRadius ?? 0, union.length / width > mostRows ? 0 : radius)
+  // Never less than before: rows that leave are near others, and the distance to those would let in, and out, half of the bank next time.
+  const radiusAfter = Math.max(radius, thinned?.coveringRadius ?? 0)
   const added = selected.reduce((count, row) => count + (row >= base.rows ? 1 : 0), 0)
   return {
     bank,
