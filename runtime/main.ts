@@ -474,6 +474,42 @@ bench
     })
   })
 bench
+  .command('repository')
+  .description(
+    'what a repository costs and how it lasts: teaching, an ageing lamp, defects confirmed as good',
+  )
+  .option('--data <folder>', 'also a real class in MVTec 3D-AD layout')
+  .option('--category <name>', 'synthetic product', 'flange')
+  .option('--size <pixels>', 'width and height of its frames', wholeNumber(32, 2048), 256)
+  .option(
+    '--only <names>',
+    'some of teaching, drift, poisoning, search',
+    listOf(oneOf('teaching', 'drift', 'poisoning', 'search')),
+  )
+  .option('--parts <numbers>', 'numbers of parts to teach', listOf(wholeNumber(3, 5000)), [10, 20, 40, 60])
+  .option(
+    '--rows <numbers>',
+    'rows of the banks to search',
+    listOf(wholeNumber(1, 1_000_000)),
+    [1000, 2000, 5000, 10_000, 20_000],
+  )
+  .option('--repeats <n>', 'timed teachings; ten times as many searches', wholeNumber(1, 1000), 3)
+  .option('--updates <n>', 'updates of a line', wholeNumber(1, 10_000), 50)
+  .option('--per-update <n>', 'parts that each update gets', wholeNumber(1, 200), 5)
+  .option('--kills <file>', 'show what the kill test wrote to $REPOSITORY_KILLS_OUT')
+  .option('--bundle <folder>', 'bundle to measure', 'radar-lite')
+  .option('--seed <n>', 'seed', seed, 1)
+  .option('--threads <n>', 'threads of ONNX Runtime', wholeNumber(1, 64), 1)
+  .option('--false-reject-rate <p>', 'promised false-reject rate', numberBetween(0.0001, 0.5), 0.05)
+  .option('--bank-mebibytes <n>', 'byte budget of the banks', numberBetween(0.5, 2048), 4)
+  .option('--least-detection <p>', "the gate's leastDetection", numberBetween(0, 1), 0.9)
+  .option('--most-flips <n>', "the gate's mostFlips", wholeNumber(0, 1000), 0)
+  .addOption(json())
+  .action(async (options) => {
+    const { benchRepositoryCommand } = await import('./commands/bench-repository.ts')
+    await benchRepositoryCommand({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+bench
   .command('kernels')
   .description('the hot kernels beside their plain-loop oracles and a bare matrix product')
   .option('--data <folder>', 'class folder for a real cloud (default: a synthetic one)')

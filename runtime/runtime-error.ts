@@ -46,6 +46,8 @@ export type RuntimeErrorCode =
   | 'JOB_BUSY'
   /** The process that worked on a repository ended without a result, or took too long. */
   | 'JOB_FAILED'
+  /** What the kill test wrote down is absent or something else. */
+  | 'KILL_COUNTS_UNREADABLE'
   /** A trigger's time was up before its verdict. */
   | 'VERDICT_DEADLINE'
   /** The daemon stops and cannot wait for this trigger any longer. */

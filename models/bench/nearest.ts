@@ -5,15 +5,15 @@ import { makeBank } from '../bank.ts'
 import { graphFile, openSearch } from '../nearest.ts'
 import { seededRandom } from '../random.ts'
 import { openGraph } from '../session.ts'
-import { timingOf } from './timing.ts'
+import { timingOf, type Timing } from './timing.ts'
 
 export interface NearestBench {
   readonly queries: number
   readonly width: number
   readonly rows: number
   readonly repeats: number
-  readonly search: { readonly medianMs: number; readonly worstMs: number }
-  readonly matmul: { readonly medianMs: number; readonly worstMs: number }
+  readonly search: Omit<Timing, 'bestMs'>
+  readonly matmul: Omit<Timing, 'bestMs'>
   /** Median search over median MatMul; at most 1.2 is asked for. */
   readonly ratio: number
 }
@@ -25,9 +25,14 @@ export async function benchNearest(options: {
   threads: number
   /** At least 1. */
   repeats: number
+  /** Of the bank; default: a full one. */
+  rows?: number
+  /** Default: the paper's encoder. */
+  width?: number
   signal?: AbortSignal
 }): Promise<NearestBench> {
-  const { queries: count, width, rows } = SIZE
+  const { queries: count } = SIZE
+  const { width = SIZE.width, rows = SIZE.rows } = options
   const random = seededRandom(1)
   const queries = Float32Array.from({ length: count * width }, () => random() - 0.5)
   const bank = makeBank(
@@ -65,7 +70,9 @@ export async function benchNearest(options: {
   const searched = timingOf(searchMs)
   const multiplied = timingOf(matmulMs)
   return {
-    ...SIZE,
+    queries: count,
+    width,
+    rows,
     repeats: options.repeats,
     search: { medianMs: searched.medianMs, worstMs: searched.worstMs },
     matmul: { medianMs: multiplied.medianMs, worstMs: multiplied.worstMs },
