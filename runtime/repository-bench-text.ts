@@ -74,7 +74,7 @@ function driftText(drift: DriftReport): string {
   }
   const wonBack = (condition: DecidableCondition): string => {
     const { recovered } = recovery[condition]
-    if (recovered === null) return 'lost nothing'
+    if (recovered === null) return 'no sure loss'
     return percent(recovered) + (recovered < LEAST_RECOVERED ? ' MISSED' : '')
   }
   return [

@@ -2,7 +2,7 @@
 import type { DecidableCondition } from '../../drivers/sample.ts'
 import { encodedPart, encodedParts } from './encoded-parts.ts'
 import { runLine, type LinePart, type LineReport } from './line-updates.ts'
-import { detectionOf, type DetectionByCondition } from './repository-figures.ts'
+import { detectionOf, type Detection, type DetectionByCondition } from './repository-figures.ts'
 import type { Bench, StagedProduct } from './staged-product.ts'
 
 export interface DriftReport {
@@ -27,20 +27,22 @@ export interface DriftReport {
 export interface Recovery {
   /** Image AUROC. */
   readonly cost: number | null
-  /** Of the cost; `null` where there was hardly any. At least 0.8 is asked for. */
+  /** Of the cost, at least 0.8 is asked for; `null` where what was lost may be chance of the test parts. */
   readonly recovered: number | null
 }
 
 /** The lamp is at its full age after this share of the updates. */
 const AGEING_SHARE = 0.8
-/** A smaller cost is noise of a few dozen test parts. */
-const LEAST_COST = 0.01
 
-/** @throws RangeError for a product without parts to come along. Rejects with the signal's reason. */
+/**
+ * Every part comes along once, so a small class has fewer updates: parts that came back would resemble each other more than new ones, and
+ * heads that are calibrated with them would reject what is new.
+ * @throws RangeError for a product without parts to come along. Rejects with the signal's reason.
+ */
 export async function benchDrift(
   staged: StagedProduct,
   {
-    updates,
+    updates: most,
     partsPerUpdate,
     onProgress,
     ...bench
@@ -50,7 +52,12 @@ export async function benchDrift(
   },
 ): Promise<DriftReport> {
   const { product, repository, taught, goldens, tests, encodedTests, lineGood } = staged
-  if (lineGood.length === 0) throw new RangeError(`${product} has no good parts left to come along its line`)
+  const updates = Math.min(most, Math.floor(lineGood.length / partsPerUpdate))
+  if (updates === 0) {
+    throw new RangeError(
+      `${product} has ${lineGood.length} good parts left, an update takes ${partsPerUpdate}`,
+    )
+  }
   const { search, fuse, seed, signal } = bench
   const figures = { comparer: { search, fuse }, seed, signal }
   const agedTests = await encodedParts(tests, {
@@ -62,14 +69,12 @@ export async function benchDrift(
   const before = await detectionOf(encodedTests, repository, figures)
   const drifted = await detectionOf(agedTests, repository, figures)
 
-  let shown = 0
   const partsBefore = async (turn: number): Promise<LinePart[]> => {
     const age = Math.min(1, (turn + 1) / (AGEING_SHARE * updates))
     const parts: LinePart[] = []
-    for (let i = 0; i < partsPerUpdate; i++) {
-      // Where there are not enough of them, parts come back: under an older lamp, which makes another picture.
-      const part = await encodedPart(lineGood[shown++ % lineGood.length]!, age, bench)
-      if (part) parts.push({ ...part, partId: `${part.partId}, shown ${shown}` })
+    for (const part of lineGood.slice(turn * partsPerUpdate, (turn + 1) * partsPerUpdate)) {
+      const encoded = await encodedPart(part, age, bench)
+      if (encoded) parts.push(encoded)
     }
     onProgress?.({ phase: `${product}: updating while the lamp ages`, done: turn + 1, total: updates })
     return parts
@@ -77,7 +82,7 @@ export async function benchDrift(
   const line = await runLine({ ...bench, repository, taught, goldens, updates, partsBefore })
   const updated = await detectionOf(agedTests, line.repository, figures)
   const recoveryOf = (condition: DecidableCondition): Recovery =>
-    recoveryFrom(before[condition].imageAuroc, drifted[condition].imageAuroc, updated[condition].imageAuroc)
+    recoveryFrom(before[condition], drifted[condition].imageAuroc, updated[condition].imageAuroc)
   return {
     product,
     repositoryIds: { taught: repository.id, updated: line.repository.id },
@@ -99,14 +104,17 @@ export function countsOf({ goldens, goldensLeftOut }: StagedProduct): DriftRepor
   return { good, bad: goldens.length - good, leftOut: goldensLeftOut }
 }
 
+/** What lies within the interval of the first measurement was not surely lost. */
 export function recoveryFrom(
-  before: number | null,
+  { imageAuroc, imageAurocInterval }: Pick<Detection, 'imageAuroc' | 'imageAurocInterval'>,
   drifted: number | null,
   updated: number | null,
 ): Recovery {
-  if (before === null || drifted === null || updated === null) return { cost: null, recovered: null }
-  const cost = before - drifted
-  return { cost, recovered: cost < LEAST_COST ? null : (updated - drifted) / cost }
+  if (imageAuroc === null || imageAurocInterval === null || drifted === null || updated === null) {
+    return { cost: null, recovered: null }
+  }
+  const cost = imageAuroc - drifted
+  return { cost, recovered: drifted < imageAurocInterval.lower ? (updated - drifted) / cost : null }
 }
 
 const byCondition = <T>(of: (condition: DecidableCondition) => T): Record<DecidableCondition, T> => ({

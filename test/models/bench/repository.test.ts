@@ -104,8 +104,25 @@ t.test(
   },
 )
 
-t.test('recovery is a share of the cost, and none where nothing was lost', async (t) => {
-  t.match(recoveryFrom(0.75, 0.25, 0.5), { cost: 0.5, recovered: 0.5 })
-  t.equal(recoveryFrom(0.9, 0.895, 0.9).recovered, null)
-  t.same(recoveryFrom(null, 0.5, 0.7), { cost: null, recovered: null })
+t.test('recovery is a share of the cost, and none where the loss may be chance', async (t) => {
+  const before = { imageAuroc: 0.75, imageAurocInterval: { lower: 0.625, upper: 0.875 } }
+  t.match(recoveryFrom(before, 0.25, 0.5), { cost: 0.5, recovered: 0.5 })
+  t.match(recoveryFrom(before, 0.65, 0.75), { recovered: null })
+  t.same(recoveryFrom({ imageAuroc: null, imageAurocInterval: null }, 0.5, 0.7), {
+    cost: null,
+    recovered: null,
+  })
+})
+
+t.test('a class with few parts has fewer updates: no part comes along twice', async (t) => {
+  const { drift } = await benchRepository({
+    ...options,
+    classFolder: path.join(folder, 'hex-nut'),
+    counts: { taught: 4, goldenGood: 1, lineGood: 6, testGood: 4, goldenPerKind: 1, testPerKind: 1 },
+    updates: 9,
+    only: ['drift'],
+  })
+  const [real] = drift
+  t.match(real, { product: 'hex-nut', updates: 2, line: { shown: { good: 6 } } })
+  t.equal(real!.line.refused.duplicate, undefined)
 })
