@@ -189,7 +189,14 @@ export class Ledger {
     const query = `SELECT ${COLUMNS} FROM entries
       WHERE seq < ? AND (? IS NULL OR product = ?) AND (? IS NULL OR repository_id = ?) ORDER BY seq DESC LIMIT ?`
     const [ofProduct, ofRepository] = [product ?? null, repositoryId ?? null]
-    const values = [before ?? Number.MAX_SAFE_INTEGER, ofProduct, ofProduct, ofRepository, ofRepository, limit]
+    const values = [
+      before ?? Number.MAX_SAFE_INTEGER,
+      ofProduct,
+      ofProduct,
+      ofRepository,
+      ofRepository,
+      limit,
+    ]
     return this.#read([], (database) => database.all(query, ...values).map(toEntry))
   }
 

@@ -202,7 +202,15 @@ export const eventSchema = z
     z.object({
       schema: z.literal('radar-edge/event@1'),
       ...origin,
-      kind: z.enum(['outbox-volatile', 'outbox-durable', 'trigger-refused', 'sensor', 'alarm', 'job-failed', 'repository']),
+      kind: z.enum([
+        'outbox-volatile',
+        'outbox-durable',
+        'trigger-refused',
+        'sensor',
+        'alarm',
+        'job-failed',
+        'repository',
+      ]),
       detail: z.string(),
       code: z.string().optional(),
       job: z.string().optional().describe('Key in the config section schedule of the job that failed.'),
