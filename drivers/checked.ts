@@ -18,8 +18,9 @@ export function checked<M extends Modality>(driver: Driver<M>, options: CheckedO
   return {
     name: driver.name,
     modality: driver.modality,
-    open: (signal) => driver.open(signal),
+    open: (signal, onLost) => driver.open(signal, onLost),
     close: () => driver.close(),
+    ...(driver.report && { report: (signal: AbortSignal) => driver.report!(signal) }),
     async capture(trigger, signal) {
       const frame = await driver.capture(trigger, signal)
       // Too late: nobody waits for it, and the freeze watch must not see frames out of order.

@@ -8,6 +8,8 @@
  *   (a vendor SDK that blocks) is still bounded: `supervised` stops waiting for it and reopens it.
  * - `DRIVER_BAD_FRAME`: this frame is unusable, the sensor lives. `DRIVER_LOST`: the sensor is gone, reopen it.
  *   Any other rejection counts as lost.
+ * - A driver that notices between captures that its device is gone calls `onLost`, once: nobody has to ask for a part first.
+ *   It stays open until it is closed, and every capture rejects with `DRIVER_LOST`.
  * - After `close` has resolved nothing arrives and nothing of the device is held.
  * - The frame's buffer belongs to the caller, who may transfer it away.
  */
@@ -23,14 +25,27 @@ export interface Trigger {
   readonly partId?: string
 }
 
-export type TriggerSource = 'timer' | 'mqtt' | 'file' | 'stdin' | 'demo' | 'teach' | 'bench'
+export type TriggerSource =
+  'timer' | 'mqtt' | 'file' | 'stdin' | 'serial' | 'modbus' | 'demo' | 'teach' | 'bench'
 
 export interface Driver<M extends Modality> {
   readonly name: string
   readonly modality: M
-  open(signal: AbortSignal): Promise<void>
+  open(signal: AbortSignal, onLost?: (error: DriverError) => void): Promise<void>
   capture(trigger: Trigger, signal: AbortSignal): Promise<FrameOf<M>>
   close(): Promise<void>
+  /** What the open device says of itself, for `doctor sensors` and the log; absent where there is nothing to say. */
+  report?(signal: AbortSignal): Promise<DeviceReport>
+}
+
+export interface DeviceReport {
+  /** Maker, model, serial number, address: as far as the device tells. */
+  readonly identity?: string
+  readonly temperatureCelsius?: number
+  /** Since it was opened, by name: frames, incomplete frames, lost packets, dropped frames. */
+  readonly counters: Readonly<Record<string, number>>
+  /** What is wrong with its settings or this machine's, each with its fix. */
+  readonly advice: readonly { readonly found: string; readonly fix: string }[]
 }
 
 export type DriverErrorCode = 'DRIVER_UNAVAILABLE' | 'DRIVER_TIMEOUT' | 'DRIVER_BAD_FRAME' | 'DRIVER_LOST'

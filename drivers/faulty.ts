@@ -69,13 +69,14 @@ export function faulty<M extends Modality>(
     return {
       name: driver.name,
       modality: driver.modality,
-      async open(signal) {
+      async open(signal, onLost) {
         if (script()?.kind === 'unplugged')
           throw new DriverError('DRIVER_UNAVAILABLE', `${driver.name} is not there (scripted)`)
-        await driver.open(signal)
+        await driver.open(signal, onLost)
       },
       capture: (trigger, signal) => capture(driver, trigger, signal),
       close: () => driver.close(),
+      ...(driver.report && { report: (signal: AbortSignal) => driver.report!(signal) }),
     }
   }
 }

@@ -11,6 +11,17 @@ interface FrameHeader {
   readonly exposedAtMs: number
   readonly width: number
   readonly height: number
+  /** What to know about this frame though it can be used. Absent when there is nothing. */
+  readonly remarks?: readonly FrameRemark[]
+}
+
+export interface FrameRemark {
+  /** Kebab case, without the modality: `clock-step`, `profiles-missing`, `blurred`. It becomes a flag of the verdict. */
+  readonly code: string
+  /** One sentence for a person, with the numbers. Goes on from "<sensor>: the frame ...". */
+  readonly detail: string
+  /** The frame shows less than a good one would: the modality counts as degraded. */
+  readonly degrades: boolean
 }
 
 export interface RgbFrame extends FrameHeader {

@@ -9,7 +9,7 @@
  */
 import { bounded } from './bounded.ts'
 import { delay, monotonicClock, type Clock } from './clock.ts'
-import { DriverError, type Driver, type Trigger } from './driver.ts'
+import { DriverError, type DeviceReport, type Driver, type Trigger } from './driver.ts'
 import type { FrameOf, Modality } from './frame.ts'
 import { FrameRefused } from './frame-refused.ts'
 import {
@@ -39,7 +39,7 @@ export const defaultSupervision: Supervision = {
   deadlineMs: 800,
   openDeadlineMs: 10_000,
   graceMs: 1000,
-  backoff: { firstMs: 500, maxMs: 30_000 },
+  backoff: { firstMs: 500, maxMs: 2000 },
   limits: { degradedAfter: 1, lostAfter: 3, okAfter: 3 },
   maxAbandoned: 3,
 }
@@ -163,6 +163,13 @@ export class Supervised<M extends Modality> implements Driver<M> {
     await this.#closing
   }
 
+  /** Rejects while the device is lost. */
+  async report(signal: AbortSignal): Promise<DeviceReport> {
+    const { driver } = this.#device ?? {}
+    if (driver === undefined) throw new DriverError('DRIVER_LOST', this.#whyAbsent())
+    return (await driver.report?.(signal)) ?? { counters: {}, advice: [] }
+  }
+
   #whyAbsent(): string {
     if (this.#life === undefined) return `${this.name} is not open`
     const { state, trouble } = this.#health
@@ -227,7 +234,14 @@ export class Supervised<M extends Modality> implements Driver<M> {
   async #openDevice(signals: readonly AbortSignal[]): Promise<boolean> {
     const { openDeadlineMs } = this.#options
     const driver = this.#options.make()
-    const { result, ended } = bounded((stop) => driver.open(stop), {
+    const device: Device<M> = { driver, ended: Promise.resolve(), isBusy: false }
+    const onLost = (error: DriverError): void => {
+      // While it is opened the rejection says it, and after that only for the device in use.
+      if (this.#device !== device) return
+      this.#note({ kind: 'lost', trouble: troubleOf(this.name, error) })
+      this.#replace(device)
+    }
+    const { result, ended } = bounded((stop) => driver.open(stop, onLost), {
       deadlineMs: openDeadlineMs,
       signals,
       clock: this.#clock,
@@ -236,7 +250,8 @@ export class Supervised<M extends Modality> implements Driver<M> {
     })
     try {
       await result
-      this.#device = { driver, ended, isBusy: false }
+      device.ended = ended
+      this.#device = device
       this.#note({ kind: 'opened' })
       return true
     } catch (error) {

@@ -37,7 +37,10 @@ export function configReference(): string {
 
 function rowsOf(schema: JsonSchema, path: string, required: boolean): string[] {
   const variants = schema.oneOf ?? schema.anyOf
-  if (variants !== undefined) return variants.flatMap((variant) => rowsOf(variant, path, required))
+  // Keys that several kinds share stand once.
+  if (variants !== undefined) {
+    return [...new Set(variants.flatMap((variant) => rowsOf(variant, path, required)))]
+  }
   if (schema.type === 'array' && schema.items !== undefined && isSection(schema.items)) {
     return [...sectionRow(schema, path), ...rowsOf(schema.items, `${path}[]`, false)]
   }

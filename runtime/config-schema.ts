@@ -6,60 +6,17 @@ import * as z from 'zod'
 import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
 import { ConfigError } from './config-error.ts'
 import { cronProblem } from './cron.ts'
+import { name, sharedKeys } from './sensor-kinds/sensor.ts'
 
-/** MQTT topic levels and folder names at once: no `/`, `+`, `#`, spaces or dots that could climb out of a folder. */
-const name = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/,
-    'expected letters, digits, - and _ (1 to 64 of them, a letter or digit first)',
-  )
 const path = z.string().min(1)
 const pixels = z.int().min(16).max(8192)
 
-const fault = z
-  .strictObject({
-    from: z.int().min(1).max(1_000_000_000).describe('First trigger, counted from 1, that the fault hits.'),
-    to: z.int().min(1).max(1_000_000_000).describe('Last trigger that the fault hits.'),
-    kind: z
-      .enum(['timeout', 'hang', 'crash', 'unplugged', 'frozen', 'bad', 'late'])
-      .describe(
-        'What the sensor does: answers too late, never answers, dies, is gone, repeats its pixels, sends rubbish, sends an old frame.',
-      ),
-  })
-  .refine((value) => value.to >= value.from, { message: 'expected to >= from', path: ['to'] })
+/** Sensors whose section only names them: their parts are described in a section of the station's. */
+const plain = <K extends string>(kind: K, defaultName: string) =>
+  z.strictObject({ kind: z.literal(kind), ...sharedKeys(defaultName) })
 
-const sensor = (defaultName: string) =>
-  z.strictObject({
-    name: name.default(defaultName).describe('Name of the sensor in health messages, verdicts and logs.'),
-    kind: z.enum(['synthetic', 'replay']).describe('Driver adapter.'),
-    deadlineMs: z
-      .int()
-      .min(10)
-      .max(60_000)
-      .default(800)
-      .describe('Longest wait for a frame; then the modality is missing for this trigger.'),
-    openDeadlineMs: z
-      .int()
-      .min(100)
-      .max(120_000)
-      .default(10_000)
-      .describe('Longest wait for the device to open.'),
-    reopenFirstMs: z
-      .int()
-      .min(10)
-      .max(60_000)
-      .default(500)
-      .describe('Pause before a lost sensor is opened again; doubles with every failure.'),
-    reopenMaxMs: z.int().min(10).max(600_000).default(30_000).describe('Longest such pause.'),
-    freezeCheck: z
-      .boolean()
-      .default(true)
-      .describe(
-        'Call a sensor frozen that repeats the same pixels. Turn off only for noiseless test patterns.',
-      ),
-    faults: z.array(fault).max(1000).default([]).describe('Scripted faults for drills and tests.'),
-  })
+const rgbSensor = z.discriminatedUnion('kind', [plain('synthetic', 'rgb'), plain('replay', 'rgb')])
+const xyzSensor = z.discriminatedUnion('kind', [plain('synthetic', 'xyz'), plain('replay', 'xyz')])
 
 const trigger = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -180,7 +137,7 @@ export const configSchema = z
         'Model bundle: the name of a shipped one, or a folder relative to the config file, with a / in it (./mine).',
       ),
     sensors: z
-      .strictObject({ rgb: sensor('rgb').optional(), xyz: sensor('xyz').optional() })
+      .strictObject({ rgb: rgbSensor.optional(), xyz: xyzSensor.optional() })
       .refine((value) => value.rgb !== undefined || value.xyz !== undefined, 'expected rgb, xyz or both'),
     skewToleranceMs: z
       .number()

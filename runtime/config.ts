@@ -110,7 +110,7 @@ function problemsOf(
     })
   }
   const written = document.getIn(path)
-  const choices = issue.code === 'invalid_value' ? issue.values.map(String) : []
+  const choices = choicesOf(issue)
   const nearest = typeof written === 'string' ? nearestOf(written, choices) : undefined
   const missing = written === undefined
   return [
@@ -121,6 +121,12 @@ function problemsOf(
       ...(nearest !== undefined && { nearest }),
     },
   ]
+}
+
+function choicesOf(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === 'invalid_value') return issue.values.map(String)
+  // A section whose `kind` is none of the known ones.
+  return issue.code === 'invalid_union' && 'options' in issue ? (issue.options ?? []).map(String) : []
 }
 
 function placeAt(offset: number, lines: LineCounter): { line: number; column: number } {

@@ -68,7 +68,7 @@ export const verdictSchema = z
       .boolean()
       .describe('True when made before the connection it is sent on: late, never overwrite a live value.'),
     triggerId: z.string(),
-    source: z.enum(['timer', 'mqtt', 'file', 'stdin', 'demo', 'teach', 'bench']),
+    source: z.enum(['timer', 'mqtt', 'file', 'stdin', 'serial', 'modbus', 'demo', 'teach', 'bench']),
     partId: z.string().optional(),
     product: z.string(),
     outcome: z.enum(['pass', 'fail', 'unknown']).describe('What the model says.'),
