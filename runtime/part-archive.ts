@@ -220,6 +220,16 @@ export class PartArchive {
     await this.#withRoom(0, () => this.#write(() => this.#index.markUsed(triggerIds, candidateId)))
   }
 
+  /** Ids of the repositories that learned from parts which are still here. */
+  learnedBy(product: string): string[] {
+    return this.#asked(() => this.#index.learnedBy(product))
+  }
+
+  /** What that repository learned from counts as not learned from. */
+  async reopen(product: string, repositoryId: string): Promise<void> {
+    await this.#withRoom(0, () => this.#write(() => this.#index.reopen(product, repositoryId)))
+  }
+
   /** Brings the archive back within its bounds. Works on a full disk. */
   clean(): Promise<Cleaned> {
     return this.#inTurn(async () => {

@@ -248,6 +248,18 @@ export class PartIndex {
     })
   }
 
+  learnedBy(product: string): string[] {
+    const rows = this.#database.all<{ used: string }>(
+      `SELECT DISTINCT used FROM parts WHERE product = ? AND NOT ${IS_OPEN}`,
+      product,
+    )
+    return rows.map(({ used }) => used)
+  }
+
+  reopen(product: string, repositoryId: string): void {
+    this.#database.all('UPDATE parts SET used = NULL WHERE product = ? AND used = ?', product, repositoryId)
+  }
+
   /** Newest first: of parts that passed or were confirmed. */
   scores({ product, condition, repositoryId, since, limit }: ScoreQuery): GoodScore[] {
     const conditions = ['product = ?', 'condition = ?', 'is_good = 1']

@@ -1,4 +1,5 @@
 /** One job on a product's repository, as plain data: the command line does it in its own process, the daemon has a child do it. */
+import { existsSync } from 'node:fs'
 import { messageOf } from '../drivers/message-of.ts'
 import { monotonicClock } from '../drivers/clock.ts'
 import type { StoredPart } from '../models/stored-part.ts'
@@ -120,33 +121,61 @@ async function updateFromArchive(
   if (previousId === undefined) throw notTaught(product)
   const archive = await openPartArchive({ ...archiveOf(shop.config), role: 'guest', clock: monotonicClock })
   try {
+    await reopenUnlearned(archive, shop)
     const waiting = (['accepted', 'lot'] as const).flatMap((confirmed) =>
       archive.search({ product, confirmed, used: 'no', limit: MOST_CONFIRMED }),
     )
     // The oldest first, whoever confirmed them.
     waiting.sort((a, b) => a.seq - b.seq)
-    const { confirmed, remarks } = await loadConfirmed(archive, waiting)
+    const { confirmed, unusable, remarks } = await loadConfirmed(archive, waiting)
+    await archive.markUsed(unusable, 'refused:unusable')
     // Without new parts an update is a compaction, which has its own time.
     if (confirmed.length === 0)
       return { product, previousId, result: 'unchanged', admitted: [], refused: [], remarks }
     const report = await updateRepository(shop, { ...work, confirmed, seed: SEED })
-    if (report.result === 'promoted' || report.result === 'candidate') {
-      await archive.markUsed(report.admitted, report.repositoryId!)
-    }
-    if (report.result !== 'suspicious') {
-      for (const { partId, reason } of report.refused) await archive.markUsed([partId], `refused:${reason}`)
-    }
+    await markLearned(archive, confirmed, report)
     return { ...report, remarks: [...remarks, ...report.remarks] }
   } finally {
     await archive.close(AbortSignal.timeout(CLOSE_MS))
   }
 }
 
+/**
+ * No part waits for ever: the same batch would ask the gate again at every time of the schedule. Whoever wants a refused one learned from
+ * confirms it again. A suspicious batch waits for a person, whose `withdraw` or `confirm` says which of it is good.
+ */
+async function markLearned(
+  archive: PartArchive,
+  confirmed: readonly ConfirmedStored[],
+  { result, admitted, refused, repositoryId, previousId }: WorkReport,
+): Promise<void> {
+  if (result === 'suspicious') return
+  // Nothing new in them: the repository in use knows them already.
+  const learnedBy = result === 'refused' ? 'refused:gate' : result === 'unchanged' ? previousId : repositoryId
+  if (learnedBy !== undefined) await archive.markUsed(admitted, learnedBy)
+  for (const { partId, reason } of refused) await archive.markUsed([partId], `refused:${reason}`)
+  const judged = new Set([...admitted, ...refused.map(({ partId }) => partId)])
+  const ids = confirmed.map(({ stored }) => stored.partId)
+  await archive.markUsed(
+    ids.filter((id) => !judged.has(id)),
+    'refused:unusable',
+  )
+}
+
+/** What a candidate has learned that nobody promoted, and that is gone by now, is to be learned again. */
+async function reopenUnlearned(archive: PartArchive, { product, ledger, folderOf }: Workshop): Promise<void> {
+  const promoted = new Set(ledger.promoted(product))
+  for (const id of archive.learnedBy(product)) {
+    if (!promoted.has(id) && !existsSync(folderOf(id))) await archive.reopen(product, id)
+  }
+}
+
 async function loadConfirmed(
   archive: PartArchive,
   records: readonly ArchiveRecord[],
-): Promise<{ confirmed: ConfirmedStored[]; remarks: string[] }> {
+): Promise<{ confirmed: ConfirmedStored[]; unusable: string[]; remarks: string[] }> {
   const confirmed: ConfirmedStored[] = []
+  const unusable: string[] = []
   const remarks: string[] = []
   for (const record of records) {
     try {
@@ -160,10 +189,11 @@ async function loadConfirmed(
         ...doubtOf(record, stored),
       })
     } catch (error) {
+      unusable.push(record.triggerId)
       remarks.push(`part '${record.triggerId}' cannot be learned from: ${messageOf(error)}`)
     }
   }
-  return { confirmed, remarks }
+  return { confirmed, unusable, remarks }
 }
 
 /** A sensor that took no part, or whose picture was the one before, taught nobody anything about the part. */

@@ -136,6 +136,20 @@ t.test('the last word on a part counts until a repository has learned from it', 
   t.end()
 })
 
+t.test('what one repository has learned from can be learned again, what another has not', (t) => {
+  const index = filled([{}, {}, {}, { product: 'bolt' }])
+  index.markUsed(['run-1', 'run-4'], 'candidate-1')
+  index.markUsed(['run-2'], 'candidate-2')
+  index.markUsed(['run-3'], 'refused:gate')
+  t.same(index.learnedBy('nut').sort(), ['candidate-1', 'candidate-2'])
+  index.reopen('nut', 'candidate-1')
+  t.same(
+    [1, 2, 3, 4].map((run) => index.find(`run-${run}`)?.used),
+    [undefined, 'candidate-2', 'refused:gate', 'candidate-1'],
+  )
+  t.end()
+})
+
 t.test('victims are the oldest, those that are confirmed and not yet learned from last', (t) => {
   const fail = { outcome: 'fail' } as const
   const index = filled([fail, fail, fail, {}, {}, {}, { product: 'bolt' }])

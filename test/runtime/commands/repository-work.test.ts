@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { monotonicClock } from '../../../drivers/clock.ts'
@@ -146,6 +146,19 @@ t.test('what was accepted is learned by the next update, and only once', async (
   t.match(candidate, { action: 'candidate', figures: { admitted: ['run-11', 'run-12', 'run-13'] } })
   t.equal(archive.find('run-11')?.used, candidate!.repositoryId)
   t.match((await work('update')).stdout, 'Nothing was changed')
+
+  await rm(join(root, 'tiny', candidate!.repositoryId!), { recursive: true })
+  const again = await work('update', '--keep-candidate')
+  t.match(again.stdout, 'parts admitted 3, refused 0', 'nobody promoted it, and it is gone: learned again')
+  await archive.close(never)
+})
+
+t.test('a part that nothing can be learned from does not wait for ever', async (t) => {
+  const archive = await openArchive()
+  t.equal((await accept('run-1')).code, 0)
+  t.match((await work('update')).stdout, "part 'run-1' has neither features of this bundle")
+  t.equal(archive.find('run-1')?.used, 'refused:unusable')
+  t.notMatch((await work('update')).stdout, 'run-1')
   await archive.close(never)
 })
 
