@@ -4,7 +4,7 @@
  */
 import { checked } from './checked.ts'
 import { monotonicClock, type Clock } from './clock.ts'
-import { DriverError, type Driver, type Trigger } from './driver.ts'
+import { DriverError, type DeviceReport, type Driver, type Trigger } from './driver.ts'
 import { faultAt, faulty, type FaultRange } from './faulty.ts'
 import { freezeWatch } from './freeze.ts'
 import type { Frame, FrameOf, Modality } from './frame.ts'
@@ -44,6 +44,8 @@ export interface Rig {
    */
   capture(trigger: Trigger, signal: AbortSignal): Promise<Sample>
   health(): readonly Health[]
+  /** What a sensor's device says of itself. Rejects when the sensor is lost, and with the signal's reason. */
+  report(modality: Modality, signal: AbortSignal): Promise<DeviceReport>
   close(): Promise<void>
 }
 
@@ -73,6 +75,11 @@ export async function openRig(options: RigOptions, signal: AbortSignal): Promise
       return sampleOf(trigger, await outcomes.rgb, await outcomes.xyz, options.skewToleranceMs)
     },
     health: () => sensors.map((sensor) => sensor.health),
+    async report(modality, signal) {
+      const sensor = modality === 'rgb' ? rgb : xyz
+      if (sensor === undefined) throw new DriverError('DRIVER_LOST', `no ${modality} sensor is configured`)
+      return sensor.report(signal)
+    },
     close,
   }
 }
