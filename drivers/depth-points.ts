@@ -85,7 +85,9 @@ export function pointsFromXyz(
   const [scaleX, scaleY, scaleZ] = [x.scaleMetres, y.scaleMetres, z.scaleMetres]
   const [offsetX, offsetY, offsetZ] = [x.offsetMetres, y.offsetMetres, z.offsetMetres]
   for (let at = 0; at < samples.length; at += 3) {
-    const [rawX, rawY, rawZ] = [samples[at]!, samples[at + 1]!, samples[at + 2]!]
+    const rawX = samples[at]!
+    const rawY = samples[at + 1]!
+    const rawZ = samples[at + 2]!
     // (0,0,0) is how many sensors say nothing; an offset must not make a point of it.
     if (rawZ === invalid || (rawX === 0 && rawY === 0 && rawZ === 0)) continue
     points[at] = rawX * scaleX + offsetX

@@ -60,8 +60,8 @@ t.test('another number of samples than the map has is refused', async (t) => {
 t.test('bytes become samples wherever they lie', async (t) => {
   const bytes = Uint8Array.of(9, 1, 0, 2, 1, 7)
   t.same([...uint16Of(bytes.subarray(1))], [1, 258])
-  const floats = new Uint8Array(9)
+  const floats = new Uint8Array(8)
   new DataView(floats.buffer).setFloat32(1, 1.5, true)
   t.same([...float32Of(floats.subarray(1))], [1.5])
-  t.equal(float32Of(floats.subarray(0, 8)).buffer, floats.buffer, 'aligned bytes are not copied')
+  t.equal(float32Of(floats).buffer, floats.buffer, 'aligned bytes are not copied')
 })
