@@ -1,0 +1,90 @@
+/**
+ * The page of the fault table from what the tests measured: one JSON row a line on standard input, Markdown on standard
+ * output (`npm run sensor-faults`). Of several runs of one case the page shows the worst.
+ */
+import { readFileSync } from 'node:fs'
+
+const ORDER = [
+  'killed',
+  'stopped',
+  'cable out',
+  'absent at start',
+  'back after 10 s',
+  'slow',
+  'half frames',
+  'wrong size',
+  'packet loss 2 ‰',
+]
+
+const rows = readFileSync(0, 'utf8')
+  .split('\n')
+  .filter((line) => line !== '')
+  .map((line) => JSON.parse(line))
+
+/** @type {Map<string, Map<string, object>>} */
+const adapters = new Map()
+for (const row of rows) {
+  const faults = adapters.get(row.adapter) ?? new Map()
+  adapters.set(row.adapter, faults)
+  const before = faults.get(row.fault)
+  faults.set(row.fault, before === undefined ? row : worseOf(before, row))
+}
+
+function worseOf(a, b) {
+  const worst = { ...b }
+  for (const key of [
+    'missingMs',
+    'recoveredMs',
+    'worstCaptureMs',
+    'closeMs',
+    'leakedProcesses',
+    'leakedDescriptors',
+  ]) {
+    worst[key] = Math.max(a[key], b[key])
+  }
+  return worst
+}
+
+const cells = ({
+  fault,
+  periodMs,
+  missingMs,
+  reason,
+  detail,
+  recoveredMs,
+  worstCaptureMs,
+  closeMs,
+  ...leaked
+}) => [
+  fault,
+  periodMs,
+  missingMs,
+  `\`${reason}\``,
+  recoveredMs,
+  worstCaptureMs,
+  closeMs,
+  `${leaked.leakedProcesses} / ${leaked.leakedDescriptors}`,
+  detail.replaceAll('|', '\\|').replaceAll('\n', ' '),
+]
+
+const lines = [
+  '# What a sensor’s failure costs',
+  '',
+  'Written by `npm run sensor-faults` from the tests that hold it, on the machine that ran them: a rig with the real adapter and a',
+  'real peer, triggered at the period given. *Missing* counts from the fault to the end of the first capture without the',
+  'modality (at most three periods or 500 ms), *back* from the peer’s return to the first good sample (at most 5 s), *waited* is',
+  'the longest that the line waited for this sensor meanwhile; milliseconds all. *Left* are processes and file descriptors after',
+  '`close`. No camera, profiler or vendor SDK was at hand: the peers are named on each adapter’s page.',
+]
+for (const [adapter, faults] of [...adapters].sort(([a], [b]) => a.localeCompare(b))) {
+  lines.push(
+    '',
+    `## ${adapter}`,
+    '',
+    '| fault | period | missing | reason | back | waited | close | left | what the sample says |',
+    '|---|---|---|---|---|---|---|---|---|',
+  )
+  const known = [...faults.values()].sort((a, b) => ORDER.indexOf(a.fault) - ORDER.indexOf(b.fault))
+  for (const row of known) lines.push(`| ${cells(row).join(' | ')} |`)
+}
+process.stdout.write(`${lines.join('\n')}\n`)
