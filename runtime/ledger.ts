@@ -70,6 +70,8 @@ export interface Promotion extends Reasons {
 export interface Rollback extends Reasons {
   /** Without it the one that was in use before the active one was promoted. */
   readonly repositoryId?: string
+  /** Only if this one is in use still. */
+  readonly expectedActive?: string | undefined
 }
 
 export interface HistoryQuery {
@@ -141,21 +143,19 @@ export class Ledger {
     return this.#write((database) => {
       const { product } = reasons
       const previousId = usesOf(database, product).at(-1)?.id
-      if (previousId !== expectedActive) {
-        const found = `${product} has ${previousId ?? 'no repository'} in use by now`
-        throw new RuntimeError('LEDGER_CONFLICT', `${found}, expected ${expectedActive ?? 'none'}`)
-      }
+      mustBeInUse(product, previousId, expectedActive)
       this.#mustBeKept(product, repositoryId)
       return insert(database, reasons, { action: 'promote', repositoryId, previousId })
     })
   }
 
-  /** @throws RuntimeError REPOSITORY_UNKNOWN when there is nothing to go back to, LEDGER_CONFLICT when it is in use. */
-  rollback({ repositoryId: asked, ...reasons }: Rollback): LedgerEntry {
+  /** @throws RuntimeError REPOSITORY_UNKNOWN when there is nothing to go back to, LEDGER_CONFLICT when it is in use or the expected one is not. */
+  rollback({ repositoryId: asked, expectedActive, ...reasons }: Rollback): LedgerEntry {
     return this.#write((database) => {
       const { product } = reasons
       const uses = usesOf(database, product)
       const previousId = uses.at(-1)?.id
+      if (expectedActive !== undefined) mustBeInUse(product, previousId, expectedActive)
       const repositoryId = asked ?? oneBefore(uses)
       if (repositoryId === undefined) {
         const detail = `${product} has no repository before the one in use to go back to`
@@ -345,6 +345,12 @@ function oneBefore(uses: readonly Use[]): string | undefined {
     else if (stack.at(-1) !== id) stack.push(id)
   }
   return stack.at(-2)
+}
+
+function mustBeInUse(product: string, active: string | undefined, expected: string | undefined): void {
+  if (active === expected) return
+  const found = `${product} has ${active ?? 'no repository'} in use by now`
+  throw new RuntimeError('LEDGER_CONFLICT', `${found}, expected ${expected ?? 'none'}`)
 }
 
 function insert(

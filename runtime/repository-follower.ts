@@ -131,9 +131,13 @@ export class RepositoryFollower {
     const { ledger, product } = this.#options
     if (used === undefined) return
     this.#asked(() => {
-      if (ledger.active(product) !== refused) return
       const why = `refused: ${detail}`.slice(0, MOST_WHY)
-      ledger.rollback({ product, repositoryId: used, who: WHO, why })
+      try {
+        ledger.rollback({ product, repositoryId: used, expectedActive: refused, who: WHO, why })
+      } catch (error) {
+        if (!(error instanceof RuntimeError) || error.code !== 'LEDGER_CONFLICT') throw error
+        return
+      }
       this.#refused = undefined
     })
   }

@@ -155,6 +155,11 @@ t.test('going back goes to the one before, and again further back; asked for by 
   const ledger = await open(t, root)
   t.throws(() => ledger.rollback(by), { code: 'REPOSITORY_UNKNOWN', message: /no repository before/ })
   use(ledger, first, second, second, third)
+  t.throws(
+    () => ledger.rollback({ ...by, expectedActive: first }),
+    { code: 'LEDGER_CONFLICT' },
+    'another is in use',
+  )
   t.match(ledger.rollback(by), { action: 'rollback', repositoryId: second, previousId: third })
   t.match(ledger.rollback(by), { repositoryId: first, previousId: second })
   t.equal(ledger.active('nut'), first)
