@@ -83,6 +83,8 @@ t.test('third-party runtimes have one door each', async (t) => {
     'node-cron': 'runtime/cron.ts',
     'tar-stream': 'models/archive.ts',
     fastify: 'runtime/http.ts',
+    serialport: 'drivers/serial-port.ts',
+    'modbus-serial': 'drivers/modbus.ts',
   }
   for (const [name, door] of Object.entries(doors)) {
     const importers = sources.filter((source) => source.packages.includes(name)).map((source) => source.path)
