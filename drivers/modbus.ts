@@ -98,10 +98,11 @@ export async function openModbus(options: ModbusOptions): Promise<ModbusConnecti
     }
     waiting++
     const answer = last.then(async () => {
-      if (isClosed) throw new ModbusError('MODBUS_CLOSED', `${device} is not connected`)
       try {
+        if (isClosed) throw new ModbusError('MODBUS_CLOSED', `${device} is not connected`)
         return await send()
       } catch (error) {
+        if (error instanceof ModbusError) throw error
         const exception = exceptionOf(error)
         if (exception !== undefined) {
           throw new ModbusError(
@@ -116,9 +117,11 @@ export async function openModbus(options: ModbusOptions): Promise<ModbusConnecti
         end(reason, { isOurs: false })
         void link.close() // never rejects
         throw new ModbusError(code, reason)
+      } finally {
+        waiting--
       }
     })
-    last = answer.catch(() => undefined).finally(() => waiting--)
+    last = answer.catch(() => undefined)
     return answer
   }
   return {
