@@ -38,7 +38,7 @@ t.test('each pattern is what the definition says, odd sizes and edges too', asyn
       [5, 4],
       [8, 7],
     ] as const) {
-      const mosaic = Uint8Array.from({ length: width * height }, () => Math.floor(random() * 256))
+      const mosaic = Uint8Array.from({ length: width * height }, () => random.integer(0, 255))
       const got = [...demosaic(mosaic, { width, height }, pattern)]
       t.same(got, plainly(mosaic, width, height, pattern), `${pattern} ${width}x${height}`)
     }
