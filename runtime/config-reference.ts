@@ -51,7 +51,10 @@ function rowsOf(schema: JsonSchema, path: string, required: boolean): string[] {
     return [...sectionRow(schema, path), ...inner]
   }
   if (typeof schema.additionalProperties === 'object') {
-    return [...sectionRow(schema, path), ...rowsOf(schema.additionalProperties, `${path}.<product>`, false)]
+    return [
+      ...sectionRow(schema, path),
+      ...rowsOf(schema.additionalProperties, `${path}.<${path === 'recipes' ? 'product' : 'key'}>`, false),
+    ]
   }
   const fallback =
     schema.default === undefined ? (required ? 'required' : '') : `\`${JSON.stringify(schema.default)}\``

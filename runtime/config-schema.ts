@@ -3,9 +3,11 @@
  * Every number has a minimum, a maximum and a unit in its name. Unknown keys are errors.
  */
 import * as z from 'zod'
+import type { Modality } from '../drivers/frame.ts'
 import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
 import { ConfigError } from './config-error.ts'
 import { cronProblem } from './cron.ts'
+import { bridgeSensor } from './sensor-kinds/bridge.ts'
 import { name, sharedKeys } from './sensor-kinds/sensor.ts'
 
 const path = z.string().min(1)
@@ -15,8 +17,16 @@ const pixels = z.int().min(16).max(8192)
 const plain = <K extends string>(kind: K, defaultName: string) =>
   z.strictObject({ kind: z.literal(kind), ...sharedKeys(defaultName) })
 
-const rgbSensor = z.discriminatedUnion('kind', [plain('synthetic', 'rgb'), plain('replay', 'rgb')])
-const xyzSensor = z.discriminatedUnion('kind', [plain('synthetic', 'xyz'), plain('replay', 'xyz')])
+const rgbSensor = z.discriminatedUnion('kind', [
+  plain('synthetic', 'rgb'),
+  plain('replay', 'rgb'),
+  bridgeSensor('rgb'),
+])
+const xyzSensor = z.discriminatedUnion('kind', [
+  plain('synthetic', 'xyz'),
+  plain('replay', 'xyz'),
+  bridgeSensor('xyz'),
+])
 
 const trigger = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -406,6 +416,7 @@ export const configSchema = z
   })
 
 export type Config = z.infer<typeof configSchema>
+export type SensorConfig = NonNullable<Config['sensors'][Modality]>
 export type Recipe = Config['recipes'][string]
 
 const defaultRecipe: Recipe = recipe.parse({})

@@ -6,7 +6,8 @@ import { isMap, LineCounter, parseDocument, type Document } from 'yaml'
 import * as z from 'zod'
 import { messageOf } from '../drivers/message-of.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
-import { configSchema, type Config } from './config-schema.ts'
+import { configSchema, type Config, type SensorConfig } from './config-schema.ts'
+import { bridgeAt, type BridgeSensor } from './sensor-kinds/bridge.ts'
 
 /** A config file is a page; a larger one is a mistake, and parsing it could stall the daemon. */
 const MAX_CONFIG_BYTES = 1_048_576
@@ -68,6 +69,10 @@ function resolvePaths(config: Config, folder: string): Config {
     ...(config.backup.folder !== undefined && {
       backup: { ...config.backup, folder: at(config.backup.folder) },
     }),
+    sensors: {
+      ...(config.sensors.rgb && { rgb: sensorAt(config.sensors.rgb, at) }),
+      ...(config.sensors.xyz && { xyz: sensorAt(config.sensors.xyz, at) }),
+    },
     ...(config.replay && { replay: { ...config.replay, root: at(config.replay.root) } }),
     triggers: config.triggers.map((trigger) =>
       trigger.kind === 'file' ? { ...trigger, folder: at(trigger.folder) } : trigger,
@@ -86,6 +91,10 @@ function resolvePaths(config: Config, folder: string): Config {
       ...(keyFile !== undefined && { keyFile: at(keyFile) }),
     },
   }
+}
+
+function sensorAt<S extends SensorConfig>(sensor: S, at: (path: string) => string): S | BridgeSensor {
+  return sensor.kind === 'bridge' ? bridgeAt(sensor, at) : sensor
 }
 
 type Path = readonly (string | number)[]

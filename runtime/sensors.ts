@@ -7,7 +7,8 @@ import { openRig, type Rig, type SensorOptions } from '../drivers/rig.ts'
 import { CATEGORY_NAMES, type CategoryName } from '../drivers/synthetic/catalogue.ts'
 import { syntheticStation } from '../drivers/synthetic/station.ts'
 import { ConfigError } from './config-error.ts'
-import type { Config } from './config-schema.ts'
+import type { Config, SensorConfig } from './config-schema.ts'
+import { makeBridge } from './sensor-kinds/bridge.ts'
 
 /** Frames from before their trigger by this much still count: timers and sensors round differently. */
 const STALE_MS = 5
@@ -36,10 +37,8 @@ export async function openSensors(
   const sensorOf = <M extends Modality>(modality: M): SensorOptions<M> | undefined => {
     const sensor = config.sensors[modality]
     if (sensor === undefined) return undefined
-    const driver = stations[sensor.kind]?.[modality] as Driver<M> | undefined
-    if (driver === undefined) throw new Error(`a ${sensor.kind} station has no ${modality} driver`)
     return {
-      make: () => driver,
+      make: makerOf(sensor, modality, stations),
       supervision: {
         deadlineMs: sensor.deadlineMs,
         openDeadlineMs: sensor.openDeadlineMs,
@@ -63,6 +62,24 @@ export async function openSensors(
     signal,
   )
   return { rig, truthOf: (stations.synthetic ?? stations.replay)?.truthOf }
+}
+
+/** A kind that stands alone makes a driver afresh for each opening; a station has the same ones always. */
+function makerOf<M extends Modality>(
+  sensor: SensorConfig,
+  modality: M,
+  stations: ReturnType<typeof stationsOf>,
+): () => Driver<M> {
+  switch (sensor.kind) {
+    case 'synthetic':
+    case 'replay': {
+      const driver = stations[sensor.kind]?.[modality] as Driver<M> | undefined
+      if (driver === undefined) throw new Error(`a ${sensor.kind} station has no ${modality} driver`)
+      return () => driver
+    }
+    case 'bridge':
+      return () => makeBridge(sensor, modality)
+  }
 }
 
 /** Each kind once: both its drivers must show the same part for one trigger. */
