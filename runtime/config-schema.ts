@@ -8,6 +8,7 @@ import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
 import { ConfigError } from './config-error.ts'
 import { cronProblem } from './cron.ts'
 import { bridgeSensor } from './sensor-kinds/bridge.ts'
+import { profilerSensor } from './sensor-kinds/profiler.ts'
 import { name, sharedKeys } from './sensor-kinds/sensor.ts'
 
 const path = z.string().min(1)
@@ -26,6 +27,7 @@ const xyzSensor = z.discriminatedUnion('kind', [
   plain('synthetic', 'xyz'),
   plain('replay', 'xyz'),
   bridgeSensor('xyz'),
+  profilerSensor,
 ])
 
 const trigger = z.discriminatedUnion('kind', [

@@ -9,6 +9,7 @@ import { syntheticStation } from '../drivers/synthetic/station.ts'
 import { ConfigError } from './config-error.ts'
 import type { Config, SensorConfig } from './config-schema.ts'
 import { makeBridge } from './sensor-kinds/bridge.ts'
+import { makeProfiler } from './sensor-kinds/profiler.ts'
 
 /** Frames from before their trigger by this much still count: timers and sensors round differently. */
 const STALE_MS = 5
@@ -79,6 +80,9 @@ function makerOf<M extends Modality>(
     }
     case 'bridge':
       return () => makeBridge(sensor, modality)
+    case 'profiler':
+      // The schema has it as a 3D sensor only.
+      return () => makeProfiler(sensor) as Driver<Modality> as Driver<M>
   }
 }
 
