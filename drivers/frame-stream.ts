@@ -7,12 +7,14 @@
  */
 import { DriverError, type Trigger } from './driver.ts'
 
-export interface FrameStreamOptions {
+export interface FrameStreamOptions<F = unknown> {
   readonly sensor: string
   /** A frame exposed this long before its trigger still counts. Default 0. */
   readonly earlyMs?: number
   /** Default 4. */
   readonly keeps?: number
+  /** Nobody will take this frame: its buffer may be used again. */
+  onDrop?(frame: F): void
 }
 
 interface Waiting<F> {
@@ -22,13 +24,13 @@ interface Waiting<F> {
 }
 
 export class FrameStream<F extends { readonly exposedAtMs: number }> {
-  readonly #options: FrameStreamOptions
+  readonly #options: FrameStreamOptions<F>
   #kept: F[] = []
   #waiting: Waiting<F> | undefined
   #end: DriverError | undefined
   #dropped = 0
 
-  constructor(options: FrameStreamOptions) {
+  constructor(options: FrameStreamOptions<F>) {
     this.#options = options
   }
 
@@ -40,7 +42,8 @@ export class FrameStream<F extends { readonly exposedAtMs: number }> {
   /** Frames after the end are dropped. */
   push(frame: F): void {
     if (this.#end !== undefined) {
-      this.#dropped++
+      this.#kept.push(frame)
+      this.#drop(1)
     } else if (this.#waiting !== undefined && frame.exposedAtMs >= this.#waiting.earliestMs) {
       this.#waiting.take(frame)
     } else {
@@ -57,9 +60,12 @@ export class FrameStream<F extends { readonly exposedAtMs: number }> {
     this.#waiting?.fail(error)
   }
 
-  /** The waiting capture rejects, later ones may succeed: a trigger's own frame came and was damaged. */
-  refuse(error: DriverError): void {
-    this.#waiting?.fail(error)
+  /**
+   * The waiting capture rejects, later ones may succeed: a trigger's own frame came and was damaged. One that is known to
+   * have been exposed before the trigger was another trigger's.
+   */
+  refuse(error: DriverError, exposedAtMs = Infinity): void {
+    if (this.#waiting !== undefined && exposedAtMs >= this.#waiting.earliestMs) this.#waiting.fail(error)
   }
 
   /** Rejects with the signal's reason, or with why the stream has ended. One at a time. */
@@ -96,7 +102,7 @@ export class FrameStream<F extends { readonly exposedAtMs: number }> {
   }
 
   #drop(count: number): void {
-    this.#kept.splice(0, count)
     this.#dropped += count
+    for (const frame of this.#kept.splice(0, count)) this.#options.onDrop?.(frame)
   }
 }

@@ -13,6 +13,8 @@ export interface ProgramOptions {
   /** Where it writes its frames. 3 leaves stdout, and whatever a library prints there, alone. */
   readonly frameDescriptor: 1 | 3
   readonly environment?: Readonly<Record<string, string>>
+  /** What it takes as a request to end in good order. Default SIGTERM. */
+  readonly stopSignal?: 'SIGINT' | 'SIGTERM'
   readonly clock: Clock
 }
 
@@ -24,7 +26,7 @@ export interface Program {
   readonly frames: Readable
   /** How it ended, in one sentence with the last that it said on stderr, after it was reaped. Never rejects. */
   readonly ended: Promise<string>
-  /** SIGTERM, and SIGKILL for what is left of the group after a second. Resolves when it is gone. */
+  /** The stop signal, and SIGKILL for what is left of the group after a second. Resolves when it is gone. */
   stop(): Promise<void>
 }
 
@@ -79,7 +81,7 @@ export function startProgram(options: ProgramOptions): Program {
     frames,
     ended,
     async stop() {
-      signalGroup('SIGTERM')
+      signalGroup(options.stopSignal ?? 'SIGTERM')
       const cancel = clock.after(TERM_GRACE_MS, () => signalGroup('SIGKILL'))
       await ended
       cancel()
