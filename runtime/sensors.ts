@@ -71,6 +71,8 @@ function makerOf<M extends Modality>(
   modality: M,
   stations: ReturnType<typeof stationsOf>,
 ): () => Driver<M> {
+  // The schema has these kinds under xyz alone.
+  const only3d = (driver: StationDrivers[Modality]): Driver<M> => driver as Driver<M>
   switch (sensor.kind) {
     case 'synthetic':
     case 'replay': {
@@ -81,8 +83,7 @@ function makerOf<M extends Modality>(
     case 'bridge':
       return () => makeBridge(sensor, modality)
     case 'profiler':
-      // The schema has it as a 3D sensor only.
-      return () => makeProfiler(sensor) as Driver<Modality> as Driver<M>
+      return () => only3d(makeProfiler(sensor))
   }
 }
 
