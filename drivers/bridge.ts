@@ -3,7 +3,7 @@
  * one process, which is killed and started again. Tested with bridges of ours over the real protocol, no vendor's SDK.
  */
 import { frameOfBridge } from './bridge-frame.ts'
-import { BridgeSession, type BridgeSessionOptions } from './bridge-session.ts'
+import { BridgeSession, type BridgeCounters, type BridgeSessionOptions } from './bridge-session.ts'
 import { monotonicClock, type Clock } from './clock.ts'
 import { DriverError, type DeviceReport, type Driver, type Trigger } from './driver.ts'
 import type { FrameOf, Modality } from './frame.ts'
@@ -87,6 +87,11 @@ export class BridgeDriver<M extends Modality> implements Driver<M> {
     await session.stop()
     await this.#capture
     if (this.#session === session) this.#session = undefined
+  }
+
+  /** Of the open bridge. */
+  get counters(): Readonly<BridgeCounters> | undefined {
+    return this.#session?.counters
   }
 
   async report(): Promise<DeviceReport> {

@@ -49,8 +49,8 @@ export const bridgeSensor = (defaultName: string) =>
       width: sidePixels('Width'),
       height: sidePixels('Height'),
       settings: z
-        .record(z.string().min(1).max(64), z.union([z.string().max(1000), z.number(), z.boolean()]))
-        .refine((settings) => Object.keys(settings).length <= 64, 'expected 64 settings at most')
+        .record(z.string().min(1).max(64), z.union([z.string().max(400), z.number(), z.boolean()]))
+        .refine((settings) => Object.keys(settings).length <= 32, 'expected 32 settings at most')
         .default({})
         .describe('Told to the bridge as they stand; what they mean is in its own manual.'),
     })
