@@ -36,7 +36,9 @@ export class CounterTrack {
     this.#direction = countsPerProfile < 0 ? -1 : 1
     // The last part's end and the next one's beginning must not look like an exchange.
     const back =
-      restartsAt === undefined ? reorderedProfiles : Math.min(reorderedProfiles, Math.floor(profiles / 2))
+      restartsAt === undefined
+        ? reorderedProfiles
+        : Math.min(reorderedProfiles, Math.floor((profiles - 1) / 2))
     this.#backCounts = back * Math.abs(countsPerProfile)
     this.#aheadCounts = (profiles + reorderedProfiles) * Math.abs(countsPerProfile)
   }
@@ -50,8 +52,7 @@ export class CounterTrack {
         : counter === undefined
           ? Math.abs(this.#options.countsPerProfile)
           : this.#steps(newest.counter, counter)
-    const isRestart = steps < 0 && counter === this.#options.restartsAt
-    if (newest === undefined || isRestart || steps < -this.#backCounts || steps > this.#aheadCounts) {
+    if (newest === undefined || steps < -this.#backCounts || steps > this.#aheadCounts) {
       const { restartsAt } = this.#options
       const origin = restartsAt === undefined || counter === undefined ? 0 : this.#steps(counter, restartsAt)
       const place = { run: (newest?.run ?? 0) + 1, position: 0, origin }

@@ -113,12 +113,13 @@ export class Profiler implements Driver<'xyz'> {
       this.#capture = capture
       signal.addEventListener('abort', abort, { once: true })
     })
-    if (startCommand) {
-      void source.send?.(startCommand).catch((error: unknown) => {
-        this.#lose(`could not be started: ${messageOf(error)}`)
-      })
+    if (!startCommand) {
+      for (const line of this.#lines) this.#feed(line)
+      return frame
     }
-    for (const line of this.#lines) this.#feed(line)
+    void source.send?.(startCommand).catch((error: unknown) => {
+      this.#lose(`could not be started: ${messageOf(error)}`)
+    })
     return frame
   }
 
