@@ -5,7 +5,7 @@ import { DriverError, type DeviceReport } from './driver.ts'
 import { gapLimitMs, watchFrameGap, type FrameGap } from './frame-gap.ts'
 import { FrameStream } from './frame-stream.ts'
 import type { FrameRemark } from './frame.ts'
-import { hintOf } from './gstreamer-hint.ts'
+import { hintOf, lastWordsOf } from './gstreamer-hint.ts'
 import { pipelineWords } from './pipeline-words.ts'
 import type { RawFormat, RawLayout } from './pixel-formats.ts'
 import { startProgram, type Program } from './program.ts'
@@ -85,6 +85,7 @@ export class PipelineRun {
       frameDescriptor: 3,
       environment: { LC_ALL: 'C', GST_DEBUG_NO_COLOR: '1' },
       stopSignal: 'SIGINT', // gst-launch tears the pipeline down: RTSP cameras and Argus keep the sessions of dead clients.
+      lastWords: lastWordsOf,
       clock,
     })
     this.#reader = new RawFrameReader({

@@ -15,6 +15,8 @@ export interface ProgramOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** What it takes as a request to end in good order. Default SIGTERM. */
   readonly stopSignal?: 'SIGINT' | 'SIGTERM'
+  /** What of its stderr says why it ended; empty for nothing. Default: the last three lines. */
+  lastWords?(said: string): string
   readonly clock: Clock
 }
 
@@ -33,8 +35,10 @@ export interface Program {
 const TERM_GRACE_MS = 1000
 const KEPT_STDERR_CHARACTERS = 2000
 
+const lastLines = (said: string): string => said.trim().split('\n').slice(-3).join('; ')
+
 export function startProgram(options: ProgramOptions): Program {
-  const { command, frameDescriptor, clock } = options
+  const { command, frameDescriptor, lastWords = lastLines, clock } = options
   const child = spawn(command, [...options.arguments], {
     detached: true, // leads a group of its own
     stdio: frameDescriptor === 1 ? ['pipe', 'pipe', 'pipe'] : ['pipe', 'ignore', 'pipe', 'pipe'],
@@ -63,8 +67,8 @@ export function startProgram(options: ProgramOptions): Program {
       signalGroup('SIGKILL')
       // A grandchild that was killed only now may still hold the pipes.
       frames.destroy()
-      const lines = said.trim().split('\n').slice(-3).join('; ')
-      resolve(lines === '' ? how : `${how}: ${lines}`)
+      const words = lastWords(said)
+      resolve(words === '' ? how : `${how}: ${words}`)
     }
     child.once('exit', (code, signal) => {
       const how = signal === null ? `ended with status ${code}` : `was ended by ${signal}`
