@@ -8,6 +8,7 @@ import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
 import { ConfigError } from './config-error.ts'
 import { cronProblem } from './cron.ts'
 import { bridgeSensor } from './sensor-kinds/bridge.ts'
+import { gstreamerCameraSensor, gstreamerDepthSensor } from './sensor-kinds/gstreamer.ts'
 import { profilerSensor } from './sensor-kinds/profiler.ts'
 import { name, sharedKeys } from './sensor-kinds/sensor.ts'
 
@@ -22,11 +23,13 @@ const rgbSensor = z.discriminatedUnion('kind', [
   plain('synthetic', 'rgb'),
   plain('replay', 'rgb'),
   bridgeSensor('rgb'),
+  gstreamerCameraSensor,
 ])
 const xyzSensor = z.discriminatedUnion('kind', [
   plain('synthetic', 'xyz'),
   plain('replay', 'xyz'),
   bridgeSensor('xyz'),
+  gstreamerDepthSensor,
   profilerSensor,
 ])
 

@@ -9,6 +9,7 @@ import { syntheticStation } from '../drivers/synthetic/station.ts'
 import { ConfigError } from './config-error.ts'
 import type { Config, SensorConfig } from './config-schema.ts'
 import { makeBridge } from './sensor-kinds/bridge.ts'
+import { makeGstreamer } from './sensor-kinds/gstreamer.ts'
 import { makeProfiler } from './sensor-kinds/profiler.ts'
 
 /** Frames from before their trigger by this much still count: timers and sensors round differently. */
@@ -82,6 +83,8 @@ function makerOf<M extends Modality>(
     }
     case 'bridge':
       return () => makeBridge(sensor, modality)
+    case 'gstreamer':
+      return () => makeGstreamer(sensor) as Driver<M> // The schema has formats of pictures under rgb alone.
     case 'profiler':
       return () => only3d(makeProfiler(sensor))
   }
