@@ -8,7 +8,6 @@ import { EventEmitter } from 'node:events'
 import modbusSerial from 'modbus-serial'
 import type { ByteLink, ByteLinkEvents } from './byte-link.ts'
 import type { Clock } from './clock.ts'
-import { messageOf } from './message-of.ts'
 import { openSerialLink, type SerialSettings } from './serial-port.ts'
 import { openTcpLink, type TcpAddress } from './tcp-link.ts'
 
@@ -107,12 +106,12 @@ export async function openModbus(options: ModbusOptions): Promise<ModbusConnecti
         if (exception !== undefined) {
           throw new ModbusError(
             'MODBUS_EXCEPTION',
-            `${device} unit ${unit}, ${what}: ${messageOf(error)}`,
+            `${device} unit ${unit}, ${what}: ${saidBy(error)}`,
             exception,
           )
         }
         // On RTU its late answer would pass for that of the next request; and who is silent once is worth a new start.
-        const reason = `${device} unit ${unit} did not answer within ${timeoutMs} ms (${what}): ${messageOf(error)}`
+        const reason = `${device} unit ${unit} did not answer within ${timeoutMs} ms (${what}): ${saidBy(error)}`
         const code = isClosed ? 'MODBUS_CLOSED' : 'MODBUS_TIMEOUT'
         end(reason, { isOurs: false })
         void link.close() // never rejects
@@ -162,6 +161,12 @@ export async function openModbus(options: ModbusOptions): Promise<ModbusConnecti
       await last // never rejects
     },
   }
+}
+
+/** The package's own errors are no Errors. */
+function saidBy(error: unknown): string {
+  const { message } = error as { message?: unknown }
+  return typeof message === 'string' ? message : String(error)
 }
 
 /** The package puts the slave's exception code into the error. */

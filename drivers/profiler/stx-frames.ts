@@ -27,8 +27,8 @@ export class StxFrames implements ProfileParser {
   readonly damage = new DamageCount()
   readonly #options: StxFramesOptions
   #kept: Buffer = Buffer.alloc(0)
-  /** In a stretch of bytes that are no frame: it counts once. */
-  #isLost = false
+  /** Bytes of the stretch that is no frame. It counts once, and again for each of the longest frames' length. */
+  #strayBytes = 0
 
   constructor(options: StxFramesOptions) {
     this.#options = options
@@ -43,12 +43,12 @@ export class StxFrames implements ProfileParser {
       if (found === undefined) break
       if (typeof found === 'string') {
         // An STX inside of what is damaged may be the next frame's: one byte on, not the claimed length.
-        if (!this.#isLost) this.damage.note(found)
-        this.#isLost = true
+        if (this.#strayBytes % this.#options.mostDataBytes === 0) this.damage.note(found)
+        this.#strayBytes++
         at++
         continue
       }
-      this.#isLost = false
+      this.#strayBytes = 0
       at += found.bytes
       const profile = this.#profileOf(found)
       if (profile) profiles.push(profile)

@@ -89,8 +89,9 @@ t.test('ascii lines: what ends a line, what is no number, what is an answer', as
   for (let i = 0; i < 100; i++) endless.read(Buffer.alloc(1000, '7'))
   t.match(endless.damage, { total: 1, last: /more than 1584 bytes/ }, 'a line without an end counts once')
   t.same(heightsOf(endless.read(Buffer.from('\r1,10\r'))), [[10]], '... and the next one is read')
-  const { counterColumn: _, ...uncounted } = asciiOptions
-  t.equal(new AsciiLines({ ...uncounted, firstColumn: 0 }).read(Buffer.from('3,4\r'))[0]?.counter, undefined)
+  const { separator, invalidText, invalidCodes, mostSamples, skipsFirst } = asciiOptions
+  const bare = { separator, firstColumn: 0, invalidText, invalidCodes, mostSamples, skipsFirst }
+  t.match(new AsciiLines(bare).read(Buffer.from('3,4\r')), [{ heights: [3, 4] }], 'without a counter')
   const coded = new AsciiLines({ ...asciiOptions, separator: ';', invalidCodes: [-32_768, 0] })
   t.same(heightsOf(coded.read(Buffer.from('1;-32768;0;9\r'))), [[NaN, NaN, 9]])
 })
@@ -137,6 +138,9 @@ t.test('STX frames: what is damaged is skipped, up to the next whole frame', asy
   const other = new StxFrames(stxOptions)
   t.same(other.read(stxFrame(0x201b, Buffer.alloc(2))), [], 'the answer to another command')
   t.equal(other.damage.total, 0)
+  const noise = new StxFrames(stxOptions)
+  for (let i = 0; i < 30; i++) noise.read(Buffer.alloc(1020, 0x55))
+  t.match(noise.damage, { total: 60, inARow: 60 }, 'noise without an end goes on counting')
   const large = new StxFrames({ ...stxOptions, lengthBytes: 2, lengthUnitBytes: 1, mostDataBytes: 100 })
   large.read(Buffer.from([2, 0xff, 0xff, 0, 2]))
   t.match(large.damage.last, /claims 65535 bytes/)

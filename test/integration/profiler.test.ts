@@ -1,0 +1,159 @@
+/**
+ * Profilers over TCP and Modbus TCP, against a simulator that sends what the makers' manuals say, and pymodbus. No real
+ * profiler was there.
+ */
+import { performance } from 'node:perf_hooks'
+import t from 'tap'
+import type { Trigger } from '../../drivers/driver.ts'
+import type { XyzFrame } from '../../drivers/frame.ts'
+import { layCameraCable, whyNoCameraCable } from '../support/camera-cable.ts'
+import { driverContract } from '../support/driver-contract.ts'
+import { freePort } from '../support/free-port.ts'
+import { faultCase, says, stops } from '../support/profiler-faults.ts'
+import { profilerOver, PROFILES, PROFILES_PER_SECOND, SAMPLES } from '../support/profiler-sensors.ts'
+import { profilerSimulator, skipWithoutPython } from '../support/profiler-simulator.ts'
+import { pymodbusSlave, skipWithoutPymodbus } from '../support/pymodbus.ts'
+import { measureSensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
+
+const never = () => new AbortController().signal
+const HOST = '127.0.0.1'
+const simulated = { samples: SAMPLES, perSecond: PROFILES_PER_SECOND }
+let ordinal = 0
+const trigger = (): Trigger => ({ id: `t${++ordinal}`, atMs: performance.now(), source: 'bench' })
+
+/** Millimetres. */
+const pointOf = ({ pointsMetres, width }: XyzFrame, row: number, column: number) =>
+  [0, 1, 2].map((axis) => Math.round((pointsMetres[3 * (row * width + column) + axis] ?? NaN) * 1e6) / 1000)
+
+t.test('over TCP', { skip: skipWithoutPython }, async (t) => {
+  for (const format of ['ascii', 'stx', 'length'] as const) {
+    t.test(`${format}: the conformance suite, and the points`, async (t) => {
+      const port = await freePort()
+      const simulator = profilerSimulator({ at: { host: HOST, port }, format, ...simulated })
+      t.teardown(() => simulator.kill())
+      await simulator.start()
+      const make = () => profilerOver({ via: 'tcp', host: HOST, port }, format)
+      const driver = make()
+      await driver.open(never())
+      const frame = await driver.capture(trigger(), never())
+      t.match(frame, { width: SAMPLES, height: PROFILES })
+      t.notOk(frame.remarks, 'nothing is missing')
+      const [x, y, z = 0] = pointOf(frame, 7, 3)
+      t.same([x, y], [0.3, 0.35])
+      t.ok(z >= 10.03 && z < 10.13, `height ${z} mm`)
+      t.same(pointOf(frame, 7, 9), [0, 0, 0], 'a sample without a return')
+      t.match(await driver.report?.(never()), { counters: { missing: 0, damaged: 0 }, advice: [] })
+      await driver.close()
+      driverContract(t, { make, size: { width: SAMPLES, height: PROFILES } })
+    })
+  }
+
+  t.test('a sensor that is started for each part', async (t) => {
+    const port = await freePort()
+    const at = { host: HOST, port }
+    const simulator = profilerSimulator({ at, format: 'ascii', ...simulated, perStart: PROFILES })
+    t.teardown(() => simulator.kill())
+    await simulator.start()
+    const make = () =>
+      profilerOver({ via: 'tcp', host: HOST, port }, 'ascii', {
+        startCommand: 'start\r\n',
+        map: { restartsAt: 0 },
+      })
+    const driver = make()
+    await driver.open(never())
+    for (let part = 0; part < 3; part++) {
+      const frame = await driver.capture(trigger(), never())
+      t.notOk(frame.remarks)
+      t.same(pointOf(frame, 0, 0), [0, 0, 10], 'row 0 is the part’s first profile')
+    }
+    await driver.close()
+  })
+})
+
+t.test(
+  'over Modbus TCP: the conformance suite, and a profile of three requests',
+  { skip: skipWithoutPymodbus },
+  async (t) => {
+    const port = await freePort()
+    const slave = pymodbusSlave(port, { profiles: { perSecond: 100, width: 300 } })
+    t.teardown(() => slave.kill())
+    await slave.start()
+    const make = (samples = SAMPLES) =>
+      profilerOver({ via: 'modbus-tcp', host: HOST, port }, 'registers', {
+        map: { samples, profiles: 10, limitMs: 500, mostMissingShare: 0.8 },
+      })
+    const wide = make(300)
+    await wide.open(never())
+    const frame = await wide.capture(trigger(), never())
+    t.match(frame, { width: 300, height: 10 })
+    t.ok(pointOf(frame, 0, 299).every((value, axis) => axis < 2 || (value >= 12.99 && value < 13)))
+    await wide.close()
+    const refusing = profilerOver({ via: 'modbus-tcp', host: HOST, port }, 'registers', {
+      format: { firstRegister: 5000 },
+    })
+    let lost = ''
+    await refusing.open(never(), (error) => (lost = error.message))
+    await t.rejects(refusing.capture(trigger(), never()), {
+      code: /DRIVER_(LOST|BAD_FRAME)/,
+      message: /exception/,
+    })
+    await refusing.close()
+    t.match(lost, /^$|exception/)
+    driverContract(t, { make, size: { width: SAMPLES, height: 10 } })
+  },
+)
+
+t.test('faults over TCP', { skip: skipWithoutPython }, async (t) => {
+  const port = await freePort()
+  const peer = profilerSimulator({ at: { host: HOST, port }, format: 'ascii', ...simulated })
+  const faults = {
+    adapter: 'profiler tcp',
+    make: () => profilerOver({ via: 'tcp', host: HOST, port }, 'ascii'),
+    peer,
+  }
+  for (const [fault, rest] of [
+    ['killed', {}],
+    ['stopped', { ...stops(peer), reasons: ['timeout', 'bad-frame'], lastsMs: 1500 }],
+    ['absent at start', { reasons: ['lost'] }],
+    ['back after 10 s', {}],
+    ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame'] }],
+    ['half frames', { ...says(peer, 'half'), reasons: ['bad-frame', 'lost'] }],
+    ['wrong size', { ...says(peer, 'wide'), reasons: ['bad-frame'] }],
+  ] as const) {
+    t.test(fault, async (t) => void (await measureSensorFault(t, faultCase(faults, fault, rest))))
+  }
+})
+
+const noCable = process.env['CI'] === undefined ? whyNoCameraCable() : false
+
+t.test('cable out over TCP', { skip: skipWithoutPython || noCable }, async (t) => {
+  const cable = layCameraCable({ mtuBytes: 1500 })
+  t.teardown(() => cable.remove())
+  const at = { host: cable.cameraAddress, port: 8190 }
+  const peer = profilerSimulator({ at, format: 'length', ...simulated, inside: cable.atCamera })
+  const make = () => profilerOver({ via: 'tcp', ...at }, 'length')
+  const rest: Partial<SensorFaultCase<'xyz'>> = {
+    fail: () => Promise.resolve(cable.unplug()),
+    mend: () => Promise.resolve(cable.plug()),
+    reasons: ['timeout', 'bad-frame'],
+    lastsMs: 3000,
+  }
+  await measureSensorFault(t, faultCase({ adapter: 'profiler tcp', make, peer }, 'cable out', rest))
+})
+
+t.test('faults over Modbus TCP', { skip: skipWithoutPymodbus }, async (t) => {
+  const port = await freePort()
+  const peer = pymodbusSlave(port, { profiles: { perSecond: 200, width: SAMPLES } })
+  const make = () =>
+    profilerOver({ via: 'modbus-tcp', host: HOST, port }, 'registers', {
+      map: { profiles: 20, mostMissingShare: 0.5 },
+    })
+  for (const [fault, rest] of [
+    ['killed', {}],
+    ['stopped', stops(peer)],
+    ['absent at start', { reasons: ['lost'] }],
+  ] as const) {
+    const faults = { adapter: 'profiler modbus', make, peer }
+    t.test(fault, async (t) => void (await measureSensorFault(t, faultCase(faults, fault, rest))))
+  }
+})
