@@ -27,15 +27,9 @@ const serialKeys = {
       'Serial port, best as /dev/serial/by-id/...: /dev/ttyUSB0 is another one after the next plugging in.',
     ),
   baudRate: z.int().min(300).max(12_000_000).default(115_200).describe('Bits per second.'),
-  dataBits: z
-    .union([z.literal(7), z.literal(8)])
-    .default(8)
-    .describe('Data bits of a character.'),
+  dataBits: z.literal([7, 8]).default(8).describe('Data bits of a character.'),
   parity: z.enum(['none', 'even', 'odd']).default('none').describe('Parity bit of a character.'),
-  stopBits: z
-    .union([z.literal(1), z.literal(2)])
-    .default(1)
-    .describe('Stop bits of a character.'),
+  stopBits: z.literal([1, 2]).default(1).describe('Stop bits of a character.'),
   hardwareFlowControl: z.boolean().default(false).describe('RTS and CTS hold the sender back.'),
 }
 
@@ -88,7 +82,7 @@ const counterColumn = column.describe('Column of the encoder’s or trigger’s 
 const offset = z.int().min(0).max(4096)
 const layoutKeys = {
   counterBytes: z
-    .union([z.literal(2), z.literal(4)])
+    .literal([2, 4])
     .default(4)
     .describe('Width of the counter; of a longer one the lower bytes do.'),
   sample: z
@@ -120,14 +114,8 @@ const format = z
     }),
     z.strictObject({
       kind: z.literal('sick-stx'),
-      lengthBytes: z
-        .union([z.literal(1), z.literal(2)])
-        .default(1)
-        .describe('Width of the length after STX.'),
-      lengthUnitBytes: z
-        .union([z.literal(1), z.literal(2)])
-        .default(2)
-        .describe('The length counts bytes or words.'),
+      lengthBytes: z.literal([1, 2]).default(1).describe('Width of the length after STX.'),
+      lengthUnitBytes: z.literal([1, 2]).default(2).describe('The length counts bytes or words.'),
       commandCode: z
         .int()
         .min(0)
@@ -149,7 +137,7 @@ const format = z
     z.strictObject({
       kind: z.literal('length-prefixed'),
       lengthBytes: z
-        .union([z.literal(2), z.literal(4)])
+        .literal([2, 4])
         .default(4)
         .describe('Width of the length before each message, little-endian.'),
       lengthIncludesItself: z.boolean().default(true).describe('The length counts its own bytes, too.'),
@@ -225,7 +213,7 @@ export const profilerSensor = z
           .default(1)
           .describe('Counts from one profile to the next; negative where the counter falls.'),
         counterBits: z
-          .union([z.literal(16), z.literal(32), z.literal(64)])
+          .literal([16, 32, 64])
           .default(32)
           .describe('The counter wraps around after so many bits; 64 never does.'),
         restartsAt: z
