@@ -12,6 +12,7 @@
  * millisecond. So the library's signals are connected to C's own `eventfd_write(fd, value)`, which writes its second
  * argument into any descriptor: here the non-blocking pipe of `openSignalPipe`.
  */
+import { readdirSync, readlinkSync } from 'node:fs'
 import { Socket } from 'node:net'
 import koffi, { type LibraryHandle } from 'koffi'
 import { delay, type Clock } from './clock.ts'
@@ -132,8 +133,11 @@ export interface AravisLibrary {
   release(objects: readonly Address[], clock: Clock): Promise<void>
   /** Signals of the library's objects, see above. */
   openSignalPipe(onSignals: (senders: ReadonlySet<Address>) => void): SignalPipe
-  /** Asks the kernel for a socket buffer of the payload's size. */
-  enlargeSocketBuffer(stream: Address): void
+  /**
+   * Gives large receive buffers to the UDP sockets that `work` opens. The library does so only when the first packet has
+   * come, and then the first frame is lost.
+   */
+  withLargeSockets<T>(bytes: number, work: () => Promise<T>): Promise<T>
   /** Memory of the library: valid as long as its owner is. */
   bytesAt(address: Address, size: number): Uint8Array
   /** A buffer's memory. */
@@ -180,7 +184,8 @@ function bind(aravis: LibraryHandle, libc: LibraryHandle): AravisLibrary {
     Object.entries(ARAVIS).map(([name, prototype]) => [name, aravis.func(prototype)]),
   ) as Record<AravisFunction, KoffiFunction>
   const errorLayout = koffi.struct({ domain: 'uint32_t', code: 'int', message: 'const char *' })
-  const setProperty = aravis.func('void g_object_set(void *object, const char *name, ...)')
+  const getOption = libc.func('int getsockopt(int socket, int level, int option, void *value, void *size)')
+  const setOption = libc.func('int setsockopt(int socket, int level, int option, void *value, int size)')
   const pipe2 = libc.func('int pipe2(_Out_ int *descriptors, int flags)')
   const closeDescriptor = libc.func('int close(int descriptor)')
   const writeAddress: Address = libc.symbol('eventfd_write')
@@ -242,8 +247,20 @@ function bind(aravis: LibraryHandle, libc: LibraryHandle): AravisLibrary {
         },
       }
     },
-    enlargeSocketBuffer(stream) {
-      setProperty(stream, 'socket-buffer', 'int', SOCKET_BUFFER_AUTO, 'void *', null)
+    async withLargeSockets(bytes, work) {
+      const before = openSockets()
+      const result = await work()
+      const size = Int32Array.of(bytes)
+      for (const [inode, descriptor] of openSockets()) {
+        if (before.has(inode)) continue
+        const type = new Int32Array(1)
+        getOption(descriptor, SOL_SOCKET, SO_TYPE, type, Int32Array.of(4))
+        if (type[0] !== SOCK_DGRAM) continue
+        // With CAP_NET_ADMIN net.core.rmem_max is no limit.
+        const isForced = setOption(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, size, 4) === 0
+        if (!isForced) setOption(descriptor, SOL_SOCKET, SO_RCVBUF, size, 4)
+      }
+      return result
     },
     bytesAt: (address, size) => new Uint8Array(koffi.view(address, size)),
     bufferBytes(buffer) {
@@ -255,8 +272,26 @@ function bind(aravis: LibraryHandle, libc: LibraryHandle): AravisLibrary {
   return library
 }
 
+/** Descriptors by the sockets' inodes: a number alone may be another socket's soon. */
+function openSockets(): ReadonlyMap<string, number> {
+  const sockets = new Map<string, number>()
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${name}`)
+      if (target.startsWith('socket:')) sockets.set(target, Number(name))
+    } catch {
+      // The descriptor that listed the folder is gone.
+    }
+  }
+  return sockets
+}
+
+const SOL_SOCKET = 1
+const SO_TYPE = 3
+const SO_RCVBUF = 8
+const SO_RCVBUFFORCE = 33
+const SOCK_DGRAM = 2
 const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2000000
 const G_CONNECT_SWAPPED = 2
-const SOCKET_BUFFER_AUTO = 1
 const RELEASE_POLL_MS = 10

@@ -7,20 +7,30 @@ export interface NetworkFindings {
   readonly packetBytes: number
 }
 
+const CAP_NET_ADMIN_BIT = 12n
 const CAP_NET_RAW_BIT = 13n
 const RECEIVE_BUFFER_BYTES = 16_777_216
 const JUMBO_BYTES = 8000
 const ETHERNET_BYTES = 1500
 
+/** What the kernel gives a socket that asks for more; Infinity for one who may do anything to the network. */
+export async function socketBufferLimitBytes(): Promise<number> {
+  if (await hasCapability(CAP_NET_ADMIN_BIT)) return Infinity
+  const limit = await readFile('/proc/sys/net/core/rmem_max', 'utf8').catch(() => 'Infinity')
+  return Number(limit)
+}
+
 export async function networkAdvice(findings: NetworkFindings): Promise<DeviceReport['advice']> {
-  const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
-  const limit = await readFile('/proc/sys/net/core/rmem_max', 'utf8').catch(() => '')
-  const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1]
   return adviceOf(findings, {
-    hasRawSockets:
-      capabilities === undefined || (BigInt(`0x${capabilities}`) & (1n << CAP_NET_RAW_BIT)) !== 0n,
-    receiveBufferLimitBytes: limit === '' ? RECEIVE_BUFFER_BYTES : Number(limit),
+    hasRawSockets: await hasCapability(CAP_NET_RAW_BIT),
+    receiveBufferLimitBytes: await socketBufferLimitBytes(),
   })
+}
+
+async function hasCapability(bit: bigint): Promise<boolean> {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
+  const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'
+  return (BigInt(`0x${capabilities}`) & (1n << bit)) !== 0n
 }
 
 export interface NetworkRights {

@@ -5,6 +5,8 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { CameraCable } from './camera-cable.ts'
 import { until } from './processes.ts'
 
@@ -61,4 +63,34 @@ function listens(pid: number | undefined): boolean {
   } catch {
     return false
   }
+}
+
+/** Why the camera of `buildFake3dCamera` cannot be built here, or false. */
+export function whyNoFake3dCamera(): string | false {
+  const { status } = spawnSync('pkg-config', ['--exists', 'aravis-0.8'])
+  const { error } = spawnSync('gcc', ['--version'])
+  return status !== 0 || error
+    ? 'SKIP: no compiler or no libaravis to compile against (Debian: apt-get install gcc pkg-config libaravis-dev)'
+    : false
+}
+
+/** Compiles fake-3d-camera.c. @returns the program's path in that folder */
+export function buildFake3dCamera(folder: string): string {
+  const program = join(folder, 'fake-3d-camera')
+  const flags = spawnSync('pkg-config', ['--cflags', '--libs', 'aravis-0.8'], { encoding: 'utf8' })
+  const source = fileURLToPath(new URL('fake-3d-camera.c', import.meta.url))
+  const parameters = ['-O2', '-o', program, source, ...flags.stdout.trim().split(/\s+/), '-lm']
+  const { status, stderr } = spawnSync('gcc', parameters, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return program
+}
+
+/** @param program from `buildFake3dCamera` */
+export function fake3dCamera(
+  cable: CameraCable,
+  program: string,
+  { serial = 'R3', lostPerThousand = 0 } = {},
+): GigeCamera {
+  const description = fileURLToPath(new URL('fake-3d-camera.xml', import.meta.url))
+  return gigeCamera(cable, [program, cable.cameraAddress, serial, description, String(lostPerThousand)])
 }

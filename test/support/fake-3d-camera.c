@@ -1,0 +1,64 @@
+/*
+ * A fake GigE Vision 3D camera on Aravis' fake one: fake-3d-camera ADDRESS SERIAL DESCRIPTION.xml [LOST_PER_THOUSAND]
+ *
+ * It sees a tilted plane: z = 500 mm + 0.1 mm per column, points every 0.5 mm around the axis. Column 0 is invalid by its
+ * code (65535), in float formats column 1 by NaN. Row 0 lies 1 mm deeper in every second frame: no two are equal.
+ */
+#include <arv.h>
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct {
+  guint32 format;
+  gint width, height;
+  guint frames;
+} Scene;
+
+static void put(char *data, guint32 format, gint width, gint height, gint x, gint y, float depth) {
+  gsize at = (gsize) y * width + x;
+  gboolean is_invalid = x == 0;
+  float z = is_invalid ? 65535.0f : x == 1 ? NAN : depth;
+  switch (format) {
+    case ARV_PIXEL_FORMAT_MONO_16:
+    case ARV_PIXEL_FORMAT_COORD3D_C_16:
+      ((guint16 *) data)[at] = is_invalid ? 65535 : (guint16) ((depth - 400.0f) / 0.25f + 0.5f);
+      break;
+    case ARV_PIXEL_FORMAT_COORD3D_C_32F:
+      ((float *) data)[at] = z;
+      break;
+    case ARV_PIXEL_FORMAT_COORD3D_ABC_32F:
+      ((float *) data)[at * 3] = (x - width / 2) * 0.5f;
+      ((float *) data)[at * 3 + 1] = (y - height / 2) * 0.5f;
+      ((float *) data)[at * 3 + 2] = z;
+      break;
+    default:
+      data[at] = (char) (x + y);
+  }
+}
+
+/* Most of the picture stays from frame to frame, so that filling costs no latency. */
+static void fill(ArvBuffer *buffer, void *user_data, guint32 exposure_us, guint32 gain, ArvPixelFormat format) {
+  Scene *scene = user_data;
+  gint width = arv_buffer_get_image_width(buffer);
+  gint height = arv_buffer_get_image_height(buffer);
+  char *data = (char *) arv_buffer_get_data(buffer, NULL);
+  static char *filled = NULL;
+  gboolean is_new = filled != data || scene->format != format || scene->width != width || scene->height != height;
+  float deeper = (scene->frames++ & 1) ? 1.0f : 0.0f;
+  for (gint y = 0; y < (is_new ? height : 1); y++) {
+    for (gint x = 0; x < width; x++) put(data, format, width, height, x, y, 500.0f + 0.1f * x + (y == 0 ? deeper : 0.0f));
+  }
+  filled = data;
+  *scene = (Scene) {format, width, height, scene->frames};
+}
+
+int main(int count, char **arguments) {
+  if (count < 4) return 2;
+  ArvGvFakeCamera *camera = arv_gv_fake_camera_new_full(arguments[1], arguments[2], arguments[3]);
+  if (!arv_gv_fake_camera_is_running(camera)) return 1;
+  if (count > 4) g_object_set(camera, "gvsp-lost-ratio", atof(arguments[4]) / 1000.0, NULL);
+  Scene scene = {0};
+  arv_fake_camera_set_fill_pattern(arv_gv_fake_camera_get_fake_camera(camera), fill, &scene);
+  arv_fake_camera_set_trigger_frequency(arv_gv_fake_camera_get_fake_camera(camera), 200.0);
+  for (;;) g_usleep(1000000);
+}
