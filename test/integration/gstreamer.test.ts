@@ -1,0 +1,154 @@
+/**
+ * GStreamer pipelines over real protocols: an RTSP camera (gst-rtsp-server), and frames over TCP. What each fault costs,
+ * and what it leaves behind.
+ */
+import t from 'tap'
+import { gstreamerCamera } from '../../drivers/gstreamer-sensors.ts'
+import { rawLayout } from '../../drivers/pixel-formats.ts'
+import { layCameraCable, whyNoCameraCable } from '../support/camera-cable.ts'
+import { driverContract } from '../support/driver-contract.ts'
+import {
+  frameServer,
+  pipelinePids,
+  rtspCamera,
+  whyNoGstreamer,
+  whyNoRtsp,
+  type FramePeer,
+} from '../support/gstreamer-peers.ts'
+import { measureSensorFault, type SensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
+
+const skip = whyNoGstreamer('tcpclientsrc', 'gdpdepay')
+const skipRtsp = whyNoRtsp()
+
+const layout = rawLayout('RGB', { width: 640, height: 480 })
+const PERIOD_MS = 40
+
+/** The x86 twin of the Jetson's pipeline in docs/gstreamer.md. */
+const rtspPipeline = (port: number, address = '127.0.0.1', protocols = 'tcp') =>
+  `rtspsrc location=rtsp://${address}:${port}/cam protocols=${protocols} latency=0 ` +
+  '! rtph264depay wait-for-keyframe=true ! h264parse ! avdec_h264 output-corrupt=false ' +
+  '! videoconvert ! video/x-raw,format=RGB'
+
+const cameraOf = (pipeline: string) => gstreamerCamera({ name: 'rgb', pipeline, layout, framesPerSecond: 25 })
+
+t.test('an RTSP camera keeps the contract of drivers', { skip: skipRtsp }, async (t) => {
+  const peer = rtspCamera()
+  await peer.start()
+  t.teardown(() => peer.kill())
+  driverContract(t, { make: () => cameraOf(rtspPipeline(peer.port)), size: { width: 640, height: 480 } })
+})
+
+type Fault = Pick<SensorFaultCase<'rgb'>, 'fail' | 'reasons'> & Partial<SensorFaultCase<'rgb'>>
+
+const nothing = async () => undefined
+
+t.test('faults of an RTSP camera', { skip: skipRtsp }, async (t) => {
+  const peer = rtspCamera()
+  // Learns its port, which it keeps.
+  await peer.start()
+  await peer.kill()
+  const told = (bad: string, good: string): Pick<Fault, 'fail' | 'mend'> => ({
+    fail: () => peer.tell(bad),
+    mend: () => peer.tell(good),
+  })
+  const faults: Partial<Record<SensorFault, Fault>> = {
+    killed: { fail: () => peer.kill(), reasons: ['lost'] },
+    stopped: {
+      fail: async () => peer.signal('SIGSTOP'),
+      mend: async () => peer.signal('SIGCONT'),
+      lastsMs: 2000,
+      reasons: ['timeout', 'lost'],
+    },
+    'absent at start': { fail: nothing, reasons: ['lost'] },
+    'back after 10 s': { fail: () => peer.kill(), reasons: ['lost'] },
+    slow: { ...told('slow 2', 'slow 0'), reasons: ['timeout', 'lost'] },
+    'wrong size': { ...told('size 320 240', 'size 640 480'), reasons: ['lost', 'bad-frame'], lastsMs: 2000 },
+  }
+  for (const [fault, how] of Object.entries(faults)) {
+    await t.test(fault, async (t) => {
+      await measureSensorFault(t, {
+        adapter: 'gstreamer rtsp',
+        fault: fault as SensorFault,
+        modality: 'rgb',
+        make: () => cameraOf(rtspPipeline(peer.port)),
+        start: () => peer.start(),
+        stop: () => peer.kill(),
+        periodMs: PERIOD_MS,
+        ...how,
+      })
+    })
+  }
+})
+
+t.test('faults on the way to an RTSP camera', { skip: skipRtsp || whyNoCameraCable() }, async (t) => {
+  const cable = layCameraCable({ mtuBytes: 1500 })
+  t.teardown(() => cable.remove())
+  const address = cable.cameraAddress
+  const peer = rtspCamera({ address, at: cable.atCamera })
+  await peer.start()
+  await peer.kill()
+  const faultOf = (fault: SensorFault, protocols: string, how: Fault) =>
+    t.test(fault, async (t) => {
+      await measureSensorFault(t, {
+        adapter: 'gstreamer rtsp',
+        fault,
+        modality: 'rgb',
+        make: () => cameraOf(rtspPipeline(peer.port, address, protocols)),
+        start: () => peer.start(),
+        stop: () => peer.kill(),
+        periodMs: PERIOD_MS,
+        ...how,
+      })
+    })
+  await faultOf('cable out', 'tcp', {
+    fail: async () => cable.unplug(),
+    mend: async () => cable.plug(),
+    lastsMs: 2000,
+    reasons: ['timeout', 'lost'],
+  })
+  // Frames wait for the next key frame after a loss: none is shown that is smeared.
+  await faultOf('packet loss 2 ‰', 'udp', {
+    fail: () => peer.tell('lose 500'),
+    mend: () => peer.tell('lose 0'),
+    reasons: ['timeout', 'lost', 'bad-frame'],
+  })
+})
+
+t.test('faults of a pipeline and of what feeds it', { skip }, async (t) => {
+  const peer = frameServer()
+  await peer.start()
+  await peer.kill()
+  const pipeline = () => `tcpclientsrc host=127.0.0.1 port=${peer.port} ! gdpdepay`
+  const signalled = (signal: 'SIGKILL' | 'SIGSTOP'): Fault => ({
+    fail: async () => pipelinePids().forEach((pid) => process.kill(pid, signal)),
+    // The driver starts another one.
+    mend: nothing,
+    reasons: ['timeout', 'lost'],
+  })
+  const faults: Partial<Record<SensorFault, Fault>> = {
+    killed: signalled('SIGKILL'),
+    stopped: signalled('SIGSTOP'),
+    'absent at start': { fail: nothing, reasons: ['lost'] },
+    slow: { ...told(peer, 'slow 2', 'slow 0'), reasons: ['timeout', 'lost'] },
+    'half frames': { ...told(peer, 'half 1', 'half 0'), reasons: ['bad-frame'] },
+    'wrong size': { ...told(peer, 'size 480 640', 'size 640 480'), reasons: ['bad-frame'] },
+  }
+  for (const [fault, how] of Object.entries(faults)) {
+    await t.test(fault, async (t) => {
+      await measureSensorFault(t, {
+        adapter: 'gstreamer',
+        fault: fault as SensorFault,
+        modality: 'rgb',
+        make: () => cameraOf(pipeline()),
+        start: () => peer.start(),
+        stop: () => peer.kill(),
+        periodMs: PERIOD_MS,
+        ...how,
+      })
+    })
+  }
+})
+
+function told(peer: FramePeer, bad: string, good: string): Pick<Fault, 'fail' | 'mend'> {
+  return { fail: () => peer.tell(bad), mend: () => peer.tell(good) }
+}
