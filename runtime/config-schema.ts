@@ -8,6 +8,8 @@ import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
 import { ConfigError } from './config-error.ts'
 import { cronProblem } from './cron.ts'
 import { bridgeSensor } from './sensor-kinds/bridge.ts'
+import { genicamSensor } from './sensor-kinds/genicam.ts'
+import { genicam3dSensor } from './sensor-kinds/genicam3d.ts'
 import { gstreamerCameraSensor, gstreamerDepthSensor } from './sensor-kinds/gstreamer.ts'
 import { profilerSensor } from './sensor-kinds/profiler.ts'
 import { name, sharedKeys } from './sensor-kinds/sensor.ts'
@@ -23,12 +25,14 @@ const rgbSensor = z.discriminatedUnion('kind', [
   plain('synthetic', 'rgb'),
   plain('replay', 'rgb'),
   bridgeSensor('rgb'),
+  genicamSensor,
   gstreamerCameraSensor,
 ])
 const xyzSensor = z.discriminatedUnion('kind', [
   plain('synthetic', 'xyz'),
   plain('replay', 'xyz'),
   bridgeSensor('xyz'),
+  genicam3dSensor,
   gstreamerDepthSensor,
   profilerSensor,
 ])

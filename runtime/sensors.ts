@@ -9,6 +9,8 @@ import { syntheticStation } from '../drivers/synthetic/station.ts'
 import { ConfigError } from './config-error.ts'
 import type { Config, SensorConfig } from './config-schema.ts'
 import { makeBridge } from './sensor-kinds/bridge.ts'
+import { makeGenicam } from './sensor-kinds/genicam.ts'
+import { makeGenicam3d } from './sensor-kinds/genicam3d.ts'
 import { makeGstreamer } from './sensor-kinds/gstreamer.ts'
 import { makeProfiler } from './sensor-kinds/profiler.ts'
 
@@ -72,8 +74,8 @@ function makerOf<M extends Modality>(
   modality: M,
   stations: ReturnType<typeof stationsOf>,
 ): () => Driver<M> {
-  // The schema has these kinds under xyz alone.
-  const only3d = (driver: StationDrivers[Modality]): Driver<M> => driver as Driver<M>
+  // The schema has these kinds under one modality alone.
+  const only = (driver: StationDrivers[Modality]): Driver<M> => driver as Driver<M>
   switch (sensor.kind) {
     case 'synthetic':
     case 'replay': {
@@ -83,10 +85,14 @@ function makerOf<M extends Modality>(
     }
     case 'bridge':
       return () => makeBridge(sensor, modality)
+    case 'genicam':
+      return () => only(makeGenicam(sensor))
+    case 'genicam3d':
+      return () => only(makeGenicam3d(sensor))
     case 'gstreamer':
       return () => makeGstreamer(sensor) as Driver<M> // The schema has formats of pictures under rgb alone.
     case 'profiler':
-      return () => only3d(makeProfiler(sensor))
+      return () => only(makeProfiler(sensor))
   }
 }
 

@@ -84,6 +84,7 @@ t.test('third-party runtimes have one door each', async (t) => {
     'tar-stream': 'models/archive.ts',
     fastify: 'runtime/http.ts',
     serialport: 'drivers/serial-port.ts',
+    koffi: 'drivers/aravis-library.ts',
     'modbus-serial': 'drivers/modbus.ts',
   }
   for (const [name, door] of Object.entries(doors)) {
