@@ -38,7 +38,7 @@ export function gstreamerDepth(options: GstreamerDepthOptions): Driver<'xyz'> {
 }
 
 /** So many pixels take a millisecond or two: other sensors, verdicts and heartbeats wait no longer. */
-const SLICE_PIXELS = 262_144
+const SLICE_PIXELS = 131_072
 
 /** Converts in slices, between which the event loop turns. @throws the signal's reason */
 async function rgbOf(raw: RawPicture<PictureFormat>, signal: AbortSignal): Promise<Uint8Array> {

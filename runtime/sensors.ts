@@ -90,7 +90,7 @@ function makerOf<M extends Modality>(
     case 'genicam3d':
       return () => only(makeGenicam3d(sensor))
     case 'gstreamer':
-      return () => makeGstreamer(sensor) as Driver<M> // The schema has formats of pictures under rgb alone.
+      return () => only(makeGstreamer(sensor))
     case 'profiler':
       return () => only(makeProfiler(sensor))
   }

@@ -1,4 +1,5 @@
 /** Against gst-launch-1.0 and its test source. RTSP and the faults are in test/integration/gstreamer.test.ts. */
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { DriverError } from '../../drivers/driver.ts'
 import { gstreamerCamera, gstreamerDepth } from '../../drivers/gstreamer-sensors.ts'
@@ -203,4 +204,24 @@ t.test('an open that is called off leaves nothing', { skip }, async (t) => {
   control.abort(reason)
   await t.rejects(opening, reason)
   await t.rejects(driver.capture(trigger(), never()), { code: 'DRIVER_LOST', message: 'rgb is not open' })
+})
+
+t.test('the page’s twins of CSI and UVC cameras run', { skip: whyNoGstreamer('videoconvert') }, async (t) => {
+  const page = readFileSync(new URL('../../docs/gstreamer.md', import.meta.url), 'utf8')
+  const twins = [...page.matchAll(/x86 twin:\n\n {4}(.+)/g)].map((match) => match[1] ?? '')
+  t.equal(twins.length, 2)
+  for (const pipeline of twins) {
+    const size = /width=(\d+),height=(\d+)/.exec(pipeline) ?? []
+    const [width, height] = [Number(size[1]), Number(size[2])]
+    const format = pipeline.endsWith('RGBA') ? 'RGBA' : 'RGB'
+    const driver = gstreamerCamera({
+      name: 'rgb',
+      pipeline,
+      layout: rawLayout(format, { width, height }),
+      framesPerSecond: 30,
+    })
+    await driver.open(soon())
+    t.match(await driver.capture(trigger(), soon()), { width, height }, pipeline)
+    await driver.close()
+  }
 })

@@ -2,6 +2,7 @@
  * GStreamer pipelines over real protocols: an RTSP camera (gst-rtsp-server), and frames over TCP. What each fault costs,
  * and what it leaves behind.
  */
+import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { gstreamerCamera } from '../../drivers/gstreamer-sensors.ts'
 import { rawLayout } from '../../drivers/pixel-formats.ts'
@@ -28,6 +29,11 @@ const rtspPipeline = (port: number, address = '127.0.0.1', protocols = 'tcp') =>
   `rtspsrc location=rtsp://${address}:${port}/cam protocols=${protocols} latency=0 ` +
   '! rtph264depay wait-for-keyframe=true ! h264parse ! avdec_h264 output-corrupt=false ' +
   '! videoconvert ! video/x-raw,format=RGB'
+
+t.test('the page shows the pipeline that is tested here', async (t) => {
+  const page = await readFile(new URL('../../docs/gstreamer.md', import.meta.url), 'utf8')
+  t.ok(page.includes(`\n    ${rtspPipeline(8554)}\n`))
+})
 
 const cameraOf = (pipeline: string) => gstreamerCamera({ name: 'rgb', pipeline, layout, framesPerSecond: 25 })
 
