@@ -20,8 +20,6 @@ export interface PipelineOptions<F extends RawFormat = RawFormat> {
   readonly framesPerSecond?: number
   /** From the start of exposure to the frame's arrival at best. Default 0. */
   readonly latencyMs?: number
-  /** See `FrameStreamOptions`. */
-  readonly earlyMs?: number
   /** Default `gst-launch-1.0`. */
   readonly command?: string
   readonly clock?: Clock
@@ -35,6 +33,8 @@ export type Arrived = RawFrame & {
 
 /** A pipeline that is triggered by the line shows no frame when it is opened; one that cannot run has ended by then. */
 const SETTLES_MS = 1000
+/** A line's signal reaches camera and daemon at once, and the estimate of the exposure is a little off. */
+const EARLY_MS = 5
 const LARGE_FRAME_BYTES = 8e6
 
 export class PipelineRun {
@@ -59,14 +59,14 @@ export class PipelineRun {
   #cancelSettling: () => void = () => undefined
 
   constructor(options: PipelineOptions, onLost: ((error: DriverError) => void) | undefined) {
-    const { name, layout, latencyMs = 0, earlyMs = 0, clock = monotonicClock } = options
+    const { name, layout, framesPerSecond, latencyMs = 0, clock = monotonicClock } = options
     this.#options = options
     this.#clock = clock
     this.#onLost = onLost
     this.#deviceClock = new DeviceClock({ pathMs: latencyMs })
     this.stream = new FrameStream({
       sensor: name,
-      earlyMs,
+      earlyMs: framesPerSecond === undefined ? EARLY_MS : 0,
       keeps: layout.frameBytes > LARGE_FRAME_BYTES ? 2 : 4,
       onDrop: (frame) => {
         if ('bytes' in frame) this.giveBack(frame.bytes)
@@ -99,7 +99,7 @@ export class PipelineRun {
       if (!this.#isEnded) this.#reader.read(chunk)
     })
     void this.#program.ended.then((how) => this.#end(`the pipeline ${how}${hintOf(command, how)}`)) // never rejects
-    if (options.framesPerSecond === undefined) {
+    if (framesPerSecond === undefined) {
       this.#cancelSettling = clock.after(SETTLES_MS, () => this.#settle())
     }
   }

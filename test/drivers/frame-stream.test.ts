@@ -101,3 +101,21 @@ t.test(
     )
   },
 )
+
+t.test('every frame is either taken or given back, once', async (t) => {
+  const back: number[] = []
+  const stream = new FrameStream<{ exposedAtMs: number }>({
+    sensor: 'camera',
+    keeps: 2,
+    onDrop: ({ exposedAtMs }) => back.push(exposedAtMs),
+  })
+  for (const exposedAtMs of [1, 2, 3, 4]) stream.push(frame(exposedAtMs))
+  t.same(back, [1, 2], 'the oldest')
+  t.same(await stream.next(at(4), never), frame(4))
+  t.same(back, [1, 2, 3], 'that of a part that is gone')
+  stream.push(frame(5))
+  stream.end(lost)
+  stream.push(frame(6))
+  t.same(back, [1, 2, 3, 5, 6], 'and those of a stream that has ended')
+  t.equal(stream.dropped, 5)
+})

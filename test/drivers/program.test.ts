@@ -65,3 +65,17 @@ t.test('one that does not listen is killed after a second', async (t) => {
   await stopped
   t.match(await program.ended, /SIGKILL/)
 })
+
+t.test('it is asked to end as it likes, and what it said is told as its adapter likes', async (t) => {
+  const program = startProgram({
+    command: 'sh',
+    arguments: ['-c', 'trap "echo bye >&2; exit 0" INT; echo ready; while :; do sleep 0.05; done'],
+    frameDescriptor: 1,
+    stopSignal: 'SIGINT',
+    lastWords: (said) => said.trim().toUpperCase(),
+    clock: monotonicClock,
+  })
+  await once(program.frames, 'data')
+  await program.stop()
+  t.equal(await program.ended, 'ended with status 0: BYE')
+})
