@@ -18,7 +18,7 @@ import { featuresHash, type TaughtPart } from './teach.ts'
 export interface ConfirmedPart extends TaughtPart {
   /** A false reject that an operator accepted, or one of a lot that the line confirmed; undefined when nobody did. */
   readonly origin: Exclude<RepositoryPart['origin'], 'taught'> | undefined
-  /** A configured sensor took no part, or one repeated its picture. */
+  /** A configured sensor took no part or showed less than it should, or one repeated its picture. */
   readonly doubt?: 'degraded' | 'frozen'
   /** Of its frames: two triggers that show one exposure. */
   readonly framesHash?: string
@@ -98,7 +98,9 @@ export async function admit(
     if (part.doubt !== undefined) {
       refuse(
         part.doubt,
-        part.doubt === 'frozen' ? 'a sensor repeated its picture' : 'a sensor took no part in it',
+        part.doubt === 'frozen'
+          ? 'a sensor repeated its picture'
+          : 'a sensor took no part in it, or its frame was degraded',
       )
       continue
     }

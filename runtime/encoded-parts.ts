@@ -1,5 +1,5 @@
 /** Good parts, captured or kept from an interrupted teaching, as features: each is on the disk before the next one counts. */
-import type { Condition } from '../drivers/sample.ts'
+import { withoutDegraded, type Condition } from '../drivers/sample.ts'
 import type { Bundle } from '../models/bundle.ts'
 import { ENGINE } from '../models/engine.ts'
 import { gainOf, type CurvePoint, type LearningCurve } from '../models/learning-curve.ts'
@@ -108,7 +108,10 @@ async function encodeCaptured(
   if (captured === undefined) throw new Error('more parts are missing than were captured')
   const { item, sample, capturedAt } = captured
   const { partId, heldOut } = item
-  const { condition, absent, flags, frames, features } = await encodeSample(sample, { bundle, seed })
+  const { condition, absent, flags, frames, features } = await encodeSample(withoutDegraded(sample), {
+    bundle,
+    seed,
+  })
   if (condition !== 'complete') {
     const what = condition === 'none' ? 'is not taught' : `is taught as ${condition}`
     const why = Object.values(absent).map(({ detail }) => detail)

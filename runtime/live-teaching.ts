@@ -3,7 +3,7 @@
  * job makes a repository of them. Their verdicts go out all the same. What is put away survives a restart: the same command goes on.
  */
 import { messageOf } from '../drivers/message-of.ts'
-import type { Sample } from '../drivers/sample.ts'
+import { withoutDegraded, type Sample } from '../drivers/sample.ts'
 import { admitFrames } from '../models/admit.ts'
 import { ENGINE } from '../models/engine.ts'
 import type { Inspection } from '../models/inspection.ts'
@@ -100,7 +100,7 @@ export class LiveTeaching {
   async #keep(session: Session, sample: Sample, inspection: Inspection | undefined): Promise<void> {
     const { teaching, parts } = session
     if (session.captured >= parts) return
-    const { sample: reduced } = await reduceSample(admitFrames(sample))
+    const { sample: reduced } = await reduceSample(admitFrames(withoutDegraded(sample)))
     const { frames, condition } = reduced
     session.incompleteInARow = condition === 'complete' ? 0 : session.incompleteInARow + 1
     if (session.incompleteInARow >= MOST_INCOMPLETE_IN_A_ROW) {

@@ -18,12 +18,14 @@ const origin = {
 const modality = z.object({
   sensor: z.string().describe('Name of the sensor in the config.'),
   state: z
-    .enum(['ok', 'missing', 'stale', 'frozen', 'rejected'])
-    .describe('Whether this modality took part, and if not, what kind of absence it is.'),
+    .enum(['ok', 'degraded', 'missing', 'stale', 'frozen', 'rejected'])
+    .describe(
+      'Whether this modality took part, and if not, what kind of absence it is. A degraded one took part, but its frame shows less than a good one would.',
+    ),
   reason: z
     .enum(['timeout', 'lost', 'frozen', 'bad-frame', 'stale', 'rejected'])
     .optional()
-    .describe('Reason code when the state is not ok.'),
+    .describe('Reason code when it took no part. Why a frame is degraded is said by flags and detail.'),
   detail: z.string().optional().describe('One sentence for a person.'),
   ageMs: milliseconds.optional().describe('From the start of exposure to the verdict.'),
 })
@@ -109,7 +111,9 @@ export const verdictSchema = z
     bankScores: z.record(z.string(), z.number()).optional(),
     condition: condition.describe('Which modalities the verdict rests on.'),
     instruction: z.int().optional().describe("RADAR's instruction: 0 complete, 1 rgb-only, 2 xyz-only."),
-    degraded: z.boolean().describe('A configured modality did not take part.'),
+    degraded: z
+      .boolean()
+      .describe('A configured modality took no part, or its frame shows less than a good one would.'),
     modalities: z.object({ rgb: modality.optional(), xyz: modality.optional() }),
     skewMs: milliseconds.optional().describe('Between the two exposures.'),
     flags: z
@@ -186,6 +190,17 @@ export const healthSchema = z
         detail: z.string().optional(),
       }),
     ),
+    links: z
+      .array(
+        z.object({
+          link: z.string().describe('Name in the config section links.'),
+          state: z.enum(['connecting', 'up', 'down']),
+          sinceSeconds: milliseconds.describe('How long it has been in this state.'),
+          detail: z.string().optional().describe('Why it is down.'),
+        }),
+      )
+      .optional()
+      .describe('Serial ports and Modbus slaves of the line; absent without any.'),
   })
   .describe('Retained. Condition is about a sample, health about a sensor.')
 
@@ -207,6 +222,8 @@ export const eventSchema = z
         'outbox-durable',
         'trigger-refused',
         'sensor',
+        'link',
+        'output',
         'alarm',
         'job-failed',
         'repository',

@@ -235,7 +235,7 @@ export class PartArchive {
     return this.#inTurn(async () => {
       const { recentParts, rejectBytes, rejectDays } = this.#options.bounds
       const index = this.#index
-      const earliestMs = this.#nowMs() - rejectDays * DAY_MS
+      const earliestMs = this.#steadyNowMs() - rejectDays * DAY_MS
       const removed = [
         ...(await this.#remove(() => index.olderThan(earliestMs), 'reject-days')),
         ...(await this.#remove(() => index.beyondBytes(rejectBytes), 'reject-bytes')),
@@ -361,6 +361,11 @@ export class PartArchive {
 
   #nowMs(): number {
     return (this.#options.nowMs ?? Date.now)()
+  }
+
+  /** A clock that is set forward while the daemon runs makes no part older: days are counted on from the daemon's start. */
+  #steadyNowMs(): number {
+    return this.#options.nowMs?.() ?? Math.min(Date.now(), performance.timeOrigin + performance.now())
   }
 
   #tell(trouble: RuntimeError | undefined): void {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { messageOf } from '../drivers/message-of.ts'
 import { monotonicClock } from '../drivers/clock.ts'
+import { sha256Of } from '../models/content-id.ts'
 import type { StoredPart } from '../models/stored-part.ts'
 import type { TeachProgress } from '../models/taught-banks.ts'
 import type { Config } from './config-schema.ts'
@@ -186,6 +187,7 @@ async function loadConfirmed(
           note: { ...stored.note, confirmed: record.confirmed, by: record.confirmedBy ?? '' },
         },
         origin: record.confirmed === 'none' ? undefined : record.confirmed,
+        ...framesHashOf(stored),
         ...doubtOf(record, stored),
       })
     } catch (error) {
@@ -194,6 +196,14 @@ async function loadConfirmed(
     }
   }
   return { confirmed, unusable, remarks }
+}
+
+/** Two triggers that show one exposure are one part, whatever the features' last digits say. */
+function framesHashOf({ frames: { rgb, xyz } }: StoredPart): Pick<ConfirmedStored, 'framesHash'> {
+  if (rgb === undefined && xyz === undefined) return {}
+  const points = xyz?.pointsMetres
+  const bytes = points && new Uint8Array(points.buffer, points.byteOffset, points.byteLength)
+  return { framesHash: sha256Of(Buffer.concat([rgb?.pixels, bytes].filter((part) => part !== undefined))) }
 }
 
 /** A sensor that took no part, or whose picture was the one before, taught nobody anything about the part. */

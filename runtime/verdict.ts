@@ -1,7 +1,7 @@
 /** Sample + inspection + the recipe's policy -> verdict. Pure. Nothing that was not decided can pass here. */
 import { modalitiesOf, type Absence, type Condition, type Sample } from '../drivers/sample.ts'
 import type { Trigger } from '../drivers/driver.ts'
-import type { Modality } from '../drivers/frame.ts'
+import type { Frame, Modality } from '../drivers/frame.ts'
 import type { Decided, Inspection, UndecidedReason } from '../models/inspection.ts'
 import type { VerdictPayload } from './messages.ts'
 
@@ -142,13 +142,29 @@ function headOf(
     degraded: Object.values(modalities).some((modality) => modality?.state !== 'ok'),
     modalities,
     ...(isMeasured(sample.skewMs) && { skewMs: sample.skewMs }),
-    flags: [...inspection.flags, ...(isLate(sample, delayToleranceMs) ? ['captured-late'] : [])],
+    flags: [
+      ...inspection.flags,
+      ...remarkFlags(sample),
+      ...(isLate(sample, delayToleranceMs) ? ['captured-late'] : []),
+    ],
   }
+}
+
+/** `rgb-blurred`: every remark once, also those that do not degrade, such as a clock that was set. */
+function remarkFlags({ frames }: Sample): string[] {
+  const flags = (['rgb', 'xyz'] as const).flatMap((modality) =>
+    (frames[modality]?.remarks ?? []).map(({ code }) => `${modality}-${code}`),
+  )
+  return [...new Set(flags)]
 }
 
 function modalityOf(
   sensor: string,
-  seen: { frame: { exposedAtMs: number } | undefined; absence: Absence | undefined; nowMs: number },
+  seen: {
+    frame: Pick<Frame, 'exposedAtMs' | 'remarks'> | undefined
+    absence: Absence | undefined
+    nowMs: number
+  },
 ) {
   const ageMs = seen.frame === undefined ? undefined : Math.max(0, seen.nowMs - seen.frame.exposedAtMs)
   const age = isMeasured(ageMs) ? { ageMs } : {}
@@ -163,7 +179,10 @@ function modalityOf(
       detail: 'no frame and no reason given',
     }
   }
-  return { sensor, state: 'ok' as const, ...age }
+  const degrading = (seen.frame.remarks ?? []).filter(({ degrades }) => degrades)
+  if (degrading.length === 0) return { sensor, state: 'ok' as const, ...age }
+  const detail = `${sensor}: the frame ${degrading.map((remark) => remark.detail).join(', and ')}`
+  return { sensor, state: 'degraded' as const, detail, ...age }
 }
 
 /** A trigger that waited, or a slow sensor: by then another part may have lain there. */

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { conditionOf, modalitiesOf } from '../../drivers/sample.ts'
+import { conditionOf, modalitiesOf, withoutDegraded } from '../../drivers/sample.ts'
+import { makeSample } from '../support/inspected.ts'
 
 t.test('the condition says which modalities a sample has', async (t) => {
   t.equal(conditionOf({ rgb: 1, xyz: 1 }), 'complete')
@@ -13,4 +14,24 @@ t.test('each condition names its modalities', async (t) => {
   t.same(modalitiesOf('rgb-only'), ['rgb'])
   t.same(modalitiesOf('xyz-only'), ['xyz'])
   t.same(modalitiesOf('none'), [])
+})
+
+t.test('degraded frames are taken out of what teaches', async (t) => {
+  const sample = makeSample()
+  t.equal(withoutDegraded(sample), sample)
+  const marked = (degrades: boolean) => {
+    const xyz = {
+      ...sample.frames.xyz!,
+      remarks: [{ code: 'few-returns', detail: 'has few points', degrades }],
+    }
+    return { ...sample, frames: { ...sample.frames, xyz } }
+  }
+  const told = marked(false)
+  t.equal(withoutDegraded(told), told)
+  const left = withoutDegraded(marked(true))
+  t.match(left, {
+    condition: 'rgb-only',
+    absent: { xyz: { reason: 'rejected', detail: /: the frame has few points/ } },
+  })
+  t.same(Object.keys(left.frames), ['rgb'])
 })

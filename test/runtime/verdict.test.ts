@@ -189,3 +189,26 @@ t.test('a trigger that was never captured has a reason for every sensor', (t) =>
   t.same([verdict.modalities.rgb?.state, verdict.modalities.xyz?.state], ['missing', 'missing'])
   t.end()
 })
+
+t.test('a frame that shows less than a good one took part, and the verdict says so', async (t) => {
+  const remark = (code: string, degrades: boolean) => ({ code, detail: `is ${code}`, degrades })
+  const sampleWith = (...remarks: ReturnType<typeof remark>[]) => {
+    const { frames, ...rest } = makeSample()
+    return { ...rest, frames: { ...frames, rgb: { ...frames.rgb!, remarks } } }
+  }
+  const blurred = sampleWith(remark('blurred', true), remark('clock-step', false), remark('dark', true))
+  const verdict = decide(blurred, makeDecided(), context)
+  t.match(verdict, {
+    outcome: 'pass',
+    condition: 'complete',
+    degraded: true,
+    modalities: {
+      rgb: { state: 'degraded', reason: undefined, detail: `camera: the frame is blurred, and is dark` },
+      xyz: { state: 'ok' },
+    },
+  })
+  t.same(verdict.flags, ['rgb-blurred', 'rgb-clock-step', 'rgb-dark'])
+  const stepped = decide(sampleWith(remark('clock-step', false)), makeDecided(), context)
+  t.match(stepped, { degraded: false, modalities: { rgb: { state: 'ok', detail: undefined } } })
+  t.same(stepped.flags, ['rgb-clock-step'])
+})
