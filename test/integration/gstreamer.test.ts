@@ -6,6 +6,8 @@ import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { gstreamerCamera } from '../../drivers/gstreamer-sensors.ts'
 import { rawLayout } from '../../drivers/pixel-formats.ts'
+import { configSchema } from '../../runtime/config-schema.ts'
+import { openSensors } from '../../runtime/sensors.ts'
 import { layCameraCable, whyNoCameraCable } from '../support/camera-cable.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import {
@@ -42,6 +44,31 @@ t.test('an RTSP camera keeps the contract of drivers', { skip: skipRtsp }, async
   await peer.start()
   t.teardown(() => peer.kill())
   driverContract(t, { make: () => cameraOf(rtspPipeline(peer.port)), size: { width: 640, height: 480 } })
+})
+
+t.test('a station with a pipeline for each modality captures both of a part', { skip }, async (t) => {
+  const source = (format: string) =>
+    `videotestsrc is-live=true pattern=snow ! video/x-raw,format=${format},width=64,height=48,framerate=25/1`
+  const size = { width: 64, height: 48, framesPerSecond: 25 }
+  const lens = { focalXPixels: 60, focalYPixels: 60, principalXPixels: 32, principalYPixels: 24 }
+  const config = configSchema.parse({
+    station: { site: 'plant', name: 'cell' },
+    product: 'cookie',
+    sensors: {
+      rgb: { kind: 'gstreamer', pipeline: source('BGRx'), format: 'BGRx', ...size },
+      xyz: { kind: 'gstreamer', pipeline: source('GRAY16_LE'), metresPerUnit: 1e-5, ...size, ...lens },
+    },
+  })
+  const signal = AbortSignal.timeout(20_000)
+  const { rig } = await openSensors(config, {}, signal)
+  const sample = await rig.capture({ id: 'part-1', atMs: performance.now(), source: 'bench' }, signal)
+  t.match(sample, { condition: 'complete', absent: {} })
+  t.ok((sample.skewMs ?? 1000) < 100, `skew ${sample.skewMs} ms`)
+  const { identity, counters } = await rig.report('xyz', signal)
+  t.match(identity, /^video\/x-raw, format=\(string\)GRAY16_LE, width=\(int\)64/)
+  t.ok((counters['frames'] ?? 0) > 0)
+  await rig.close()
+  t.same(pipelinePids(), [])
 })
 
 type Fault = Pick<SensorFaultCase<'rgb'>, 'fail' | 'reasons'> & Partial<SensorFaultCase<'rgb'>>
