@@ -85,6 +85,16 @@ function namedFolder(
   return [...before, { name, folder }]
 }
 
+/** Said several times, each adds one. */
+function bridgeSetting(
+  text: string,
+  before: readonly { readonly name: string; readonly value: string }[],
+): { readonly name: string; readonly value: string }[] {
+  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? []
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('expected name=value')
+  return [...before, { name, value }]
+}
+
 const parts = wholeNumber(1, 1_000_000)
 const seed = wholeNumber(0, 2 ** 31 - 1)
 const json = (): Option => new Option('--json', 'print JSON for machines, one object per line')
@@ -182,7 +192,7 @@ program
     await synth({ ...options, json: options.json === true, signal: stopSignal() })
   })
 
-program
+const doctorCommand = program
   .command('doctor')
   .description('check machine, config, bundle, repository, sensors and broker; say how to fix what is wrong')
   .addOption(config())
@@ -190,6 +200,43 @@ program
   .action(async (options) => {
     const { doctor } = await import('./commands/doctor.ts')
     process.exitCode = await doctor({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+doctorCommand
+  .command('bridge')
+  .description('check a bridge (docs/bridges.md) by its protocol: radar-edge doctor bridge -- ./my-bridge')
+  .argument('<command...>', 'the bridge and its arguments, after --')
+  .addOption(new Option('--modality <name>', 'what is asked of it').choices(['rgb', 'xyz']).default('xyz'))
+  .option('--frames <n>', 'frames to ask for', wholeNumber(2, 1000), 10)
+  .option('--hello-limit <ms>', 'longest wait for hello', wholeNumber(100, 120_000), 15_000)
+  .option('--frame-limit <ms>', 'longest wait for a frame', wholeNumber(10, 60_000), 5000)
+  .option('--setting <name=value>', 'told to the bridge; may come again', bridgeSetting, [])
+  .option('--picture <file>', 'save the last frame as a PNG here')
+  .addOption(json())
+  .action(async (command: string[], options, self: Command) => {
+    const { doctorBridge } = await import('./commands/doctor-bridge.ts')
+    // `doctor` has --json too, and takes what comes before the subcommand's own arguments.
+    const { json } = self.optsWithGlobals()
+    process.exitCode = await doctorBridge({ ...options, command, json: json === true, signal: stopSignal() })
+  })
+doctorCommand
+  .command('sensors')
+  .description(
+    'list what is connected, capture from each configured sensor: rate, latency, skew, losses; with the fix',
+  )
+  .addOption(config())
+  .option('--captures <n>', 'triggers', wholeNumber(1, 10_000), 10)
+  .option('--pictures <folder>', 'save the last frame of each sensor here as a PNG')
+  .addOption(json())
+  .action(async (_options, self: Command) => {
+    const { doctorSensors } = await import('./commands/doctor-sensors.ts')
+    // `doctor` has --config and --json too, and takes what comes before the subcommand's own arguments.
+    const options = self.optsWithGlobals<{
+      config: string
+      captures: number
+      pictures?: string
+      json?: true
+    }>()
+    process.exitCode = await doctorSensors({ ...options, json: options.json === true, signal: stopSignal() })
   })
 
 const configCommand = program.command('config').description('work with the config file')
@@ -509,6 +556,17 @@ bench
     const { benchRepositoryCommand } = await import('./commands/bench-repository.ts')
     await benchRepositoryCommand({ ...options, json: options.json === true, signal: stopSignal() })
   })
+bench
+  .command('sensors')
+  .description('every sensor adapter against a real peer on this machine: rate, latency, event-loop delay')
+  .option('--seconds <n>', 'of each', wholeNumber(1, 600), 10)
+  .option('--only <text>', 'only sensors whose name has this in it')
+  .addOption(json())
+  .action(async (options) => {
+    const { benchSensorsCommand } = await import('./commands/bench-sensors.ts')
+    await benchSensorsCommand({ ...options, json: options.json === true, signal: stopSignal() })
+  })
+
 bench
   .command('kernels')
   .description('the hot kernels beside their plain-loop oracles and a bare matrix product')
