@@ -7,12 +7,16 @@ import type { Modality } from '../drivers/frame.ts'
 import { CATEGORY_NAMES } from '../drivers/synthetic/catalogue.ts'
 import { ConfigError } from './config-error.ts'
 import { cronProblem } from './cron.ts'
+import { link, linkProblems } from './links/link-config.ts'
+import { output } from './outputs/output-config.ts'
 import { bridgeSensor } from './sensor-kinds/bridge.ts'
 import { genicamSensor } from './sensor-kinds/genicam.ts'
 import { genicam3dSensor } from './sensor-kinds/genicam3d.ts'
 import { gstreamerCameraSensor, gstreamerDepthSensor } from './sensor-kinds/gstreamer.ts'
 import { profilerSensor } from './sensor-kinds/profiler.ts'
 import { name, sharedKeys } from './sensor-kinds/sensor.ts'
+import { modbusTrigger } from './triggers/modbus-config.ts'
+import { serialTrigger } from './triggers/serial-config.ts'
 
 const path = z.string().min(1)
 const pixels = z.int().min(16).max(8192)
@@ -51,6 +55,8 @@ const trigger = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('stdin').describe('One line of standard input asks for one inspection.'),
   }),
+  serialTrigger,
+  modbusTrigger,
 ])
 
 function isBrokerUrl(text: string): boolean {
@@ -204,6 +210,16 @@ export const configSchema = z
       .min(1)
       .max(16)
       .default([{ kind: 'mqtt' }]),
+    links: z
+      .array(link)
+      .max(16)
+      .default([])
+      .describe('Connections to the line, for triggers and outputs of kind serial and modbus.'),
+    outputs: z
+      .array(output)
+      .max(16)
+      .default([])
+      .describe('What the line is told of each verdict (docs/line-signals.md).'),
     deadlines: z
       .strictObject({
         verdictMs: z
@@ -400,6 +416,7 @@ export const configSchema = z
         message: 'expected another name than a key above has',
       })
     }
+    for (const problem of linkProblems(config)) context.addIssue({ code: 'custom', ...problem })
     const both = config.sensors.rgb !== undefined && config.sensors.xyz !== undefined
     if (both && config.sensors.rgb?.name === config.sensors.xyz?.name) {
       context.addIssue({

@@ -13,11 +13,15 @@ import { trustedBundleFolder } from './bundle-folder.ts'
 import { recipeOf, type Config } from './config-schema.ts'
 import { eventMessage, type StationEvent } from './event.ts'
 import { openLedger } from './ledger.ts'
+import type { LinkHealth } from './links/kept-link.ts'
+import { openLinks, type LineLinks } from './links/line-links.ts'
 import { HttpError } from './http-error.ts'
 import { openHttp } from './http.ts'
 import type { Log } from './log.ts'
 import type { VerdictPayload } from './messages.ts'
 import { openOutbox } from './outbox.ts'
+import type { Dropped } from './outputs/output.ts'
+import { openOutputs } from './outputs/outputs.ts'
 import { packageVersion } from './package-version.ts'
 import { openPublisher, type Publisher } from './publisher.ts'
 import { reloadCommand } from './reload.ts'
@@ -29,7 +33,9 @@ import { offlineStatus, openStatus } from './status.ts'
 import { topicsOf } from './topics.ts'
 import type { OnRefused, TriggerFeed } from './triggers/feed.ts'
 import { fileFeed } from './triggers/file.ts'
+import { modbusFeed } from './triggers/modbus.ts'
 import { mqttFeed } from './triggers/mqtt.ts'
+import { serialFeed } from './triggers/serial.ts'
 import { stdinFeed } from './triggers/stdin.ts'
 import { timerFeed } from './triggers/timer.ts'
 
@@ -146,6 +152,21 @@ async function runParts(
   const { rig, truthOf } = await openSensors(config, { onHealth }, signal)
   defer(() => rig.close())
 
+  const links = openLinks(config.links, {
+    clock,
+    onHealth(health) {
+      reportLink(health, { log, tell })
+      sayHealth()
+    },
+  })
+  defer(() => links.close())
+  const outputs = openOutputs(config.outputs, {
+    links,
+    clock,
+    onDropped: (dropped) => reportDropped(dropped, { log, tell }),
+  })
+  defer(async () => void (await Promise.all(outputs.map((output) => output.close()))))
+
   const ledger = openLedger(join(config.stateDirectory, 'repositories'), { busyMs: LEDGER_BUSY_MS })
   defer(() => ledger.close())
   const { repositoryFolder, trouble } = repositoryInUse(ledger, config.product)
@@ -170,6 +191,8 @@ async function runParts(
     publisher,
     outbox,
     rig,
+    links,
+    outputs,
     host,
     clock,
     everyMs: STATUS_EVERY_MS,
@@ -243,7 +266,8 @@ async function runParts(
     product: config.product,
     sensors: { rgb: config.sensors.rgb?.name, xyz: config.sensors.xyz?.name },
     policy: recipe.policy,
-    feeds: options.feeds ?? config.triggers.map((trigger) => feedOf(trigger, { publisher, onRefused })),
+    feeds:
+      options.feeds ?? config.triggers.map((trigger) => feedOf(trigger, { publisher, links, onRefused })),
     rig,
     inspector: host,
     outbox,
@@ -256,6 +280,8 @@ async function runParts(
     log,
     signal,
     onVerdict(verdict, about) {
+      // Before all else: a part is on its way to the ejector.
+      for (const output of outputs) output.tell(verdict, about.sample.trigger.atMs)
       status.count(verdict)
       care.onVerdict(verdict, about)
       options.onVerdict?.(verdict, about)
@@ -306,7 +332,7 @@ async function openDoor(
 
 function feedOf(
   trigger: Config['triggers'][number],
-  { publisher, onRefused }: { publisher: Publisher; onRefused: OnRefused },
+  { publisher, links, onRefused }: { publisher: Publisher; links: LineLinks; onRefused: OnRefused },
 ): TriggerFeed {
   const clock = monotonicClock
   switch (trigger.kind) {
@@ -318,6 +344,10 @@ function feedOf(
       return fileFeed({ folder: trigger.folder, clock, onRefused })
     case 'stdin':
       return stdinFeed(process.stdin, onRefused)
+    case 'serial':
+      return serialFeed({ link: links.serial(trigger.link), trigger, clock, onRefused })
+    case 'modbus':
+      return modbusFeed({ link: links.modbus(trigger.link), trigger, clock, onRefused })
   }
 }
 
@@ -330,4 +360,24 @@ function reportHealth(health: Health, { log, tell }: { log: Log; tell(event: Sta
   )
   const detail = `${sensor} is ${state}${trouble ? `: ${trouble.detail}` : ''}`
   tell({ kind: 'sensor', detail, ...(trouble && { code: trouble.code }) })
+}
+
+function reportLink(health: LinkHealth, { log, tell }: { log: Log; tell(event: StationEvent): void }): void {
+  const { link, state, detail } = health
+  log[state === 'down' ? 'warn' : 'info']({ link, state, detail }, 'link')
+  const isDown = state === 'down'
+  tell({
+    kind: 'link',
+    detail: `${link} is ${state}${isDown ? `: ${detail ?? ''}` : ''}`,
+    ...(isDown && { code: 'LINK_DOWN' }),
+  })
+}
+
+function reportDropped(
+  { link, reason, triggerId, detail }: Dropped,
+  { log, tell }: { log: Log; tell(event: StationEvent): void },
+): void {
+  log.warn({ link, reason, triggerId, detail }, 'output dropped')
+  const code = `OUTPUT_${reason.toUpperCase()}`
+  tell({ kind: 'output', code, detail: `${triggerId} was not signalled over ${link}: ${detail}` })
 }

@@ -2,9 +2,11 @@
 import type { Clock } from '../drivers/clock.ts'
 import type { Health } from '../drivers/health.ts'
 import type { HostStats } from '../models/inference-host.ts'
+import type { LinkHealth } from './links/kept-link.ts'
 import { isoTime, type HealthPayload, type StatusPayload, type VerdictPayload } from './messages.ts'
 import type { Message } from './outbox-store.ts'
 import type { OutboxStats } from './outbox.ts'
+import type { OutputCounts } from './outputs/output.ts'
 import type { PublisherStats } from './publisher.ts'
 import type { Topics } from './topics.ts'
 
@@ -21,6 +23,8 @@ export interface StatusOptions extends StationName {
   readonly publisher: { retain(message: Message): void; stats(): PublisherStats }
   readonly outbox: { stats(): OutboxStats }
   readonly rig: { health(): readonly Health[] }
+  readonly links?: { health(): readonly LinkHealth[] }
+  readonly outputs?: readonly { counts(): OutputCounts }[]
   readonly host: { stats(): Pick<HostStats, 'state' | 'restarts' | 'rssBytes' | 'description'> }
   readonly clock: Clock
   readonly everyMs: number
@@ -105,7 +109,7 @@ export class Status {
   }
 
   #statusPayload(): StatusPayload {
-    const { site, station, runId, version, product, clock, publisher, outbox, host } = this.#options
+    const { site, station, runId, version, product, clock, publisher, outbox, host, outputs } = this.#options
     const { published, refused, connections, picturesDropped, eventsDropped } = publisher.stats()
     const { state, restarts, rssBytes, description } = host.stats()
     const { bundleId, repositoryId } = description ?? {}
@@ -124,6 +128,7 @@ export class Status {
       ...(repositoryId !== undefined && { repositoryId }),
       counters: {
         ...Object.fromEntries(this.#counters),
+        ...outputCounters(outputs),
         published,
         refused,
         connections,
@@ -137,14 +142,41 @@ export class Status {
   }
 
   #healthPayload(): HealthPayload {
-    const { site, station, rig, clock } = this.#options
+    const { site, station, rig, links, clock } = this.#options
+    const sinceSeconds = (sinceMs: number): number => Math.max(0, Math.round((clock.now() - sinceMs) / 1000))
     const sensors = rig.health().map(({ sensor, modality, state, sinceMs, trouble }) => ({
       sensor,
       modality,
       state,
-      sinceSeconds: Math.max(0, Math.round((clock.now() - sinceMs) / 1000)),
+      sinceSeconds: sinceSeconds(sinceMs),
       ...(trouble && { detail: trouble.detail }),
     }))
-    return { schema: 'radar-edge/health@1', site, station, time: isoTime(), sensors }
+    const lines = (links?.health() ?? []).map(({ link, state, sinceMs, detail }) => ({
+      link,
+      state,
+      sinceSeconds: sinceSeconds(sinceMs),
+      ...(detail !== undefined && { detail }),
+    }))
+    return {
+      schema: 'radar-edge/health@1',
+      site,
+      station,
+      time: isoTime(),
+      sensors,
+      ...(lines.length > 0 && { links: lines }),
+    }
   }
+}
+
+/** All outputs together; only what happened. */
+function outputCounters(outputs: readonly { counts(): OutputCounts }[] = []): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const output of outputs) {
+    const { told, dropped } = output.counts()
+    const counts = { told, ...dropped }
+    for (const [name, count] of Object.entries(counts)) {
+      if (count > 0) sums[`output-${name}`] = (sums[`output-${name}`] ?? 0) + count
+    }
+  }
+  return sums
 }
