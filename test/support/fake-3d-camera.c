@@ -1,11 +1,15 @@
 /*
- * A fake GigE Vision 3D camera on Aravis' fake one: fake-3d-camera ADDRESS SERIAL DESCRIPTION.xml [LOST_PER_THOUSAND]
+ * A fake GigE Vision 3D camera on Aravis' fake one: fake-3d-camera ADDRESS SERIAL DESCRIPTION.xml
+ *
+ * SIGUSR1 turns on and off the loss of 2 packets in a thousand, SIGUSR2 of every second one, SIGHUP halves the height
+ * behind its controller's back, and makes it whole again.
  *
  * It sees a tilted plane: z = 500 mm + 0.1 mm per column, points every 0.5 mm around the axis. Column 0 is invalid by its
  * code (65535), in float formats column 1 by NaN. Row 0 lies 1 mm deeper in every second frame: no two are equal.
  */
 #include <arv.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 
 typedef struct {
@@ -32,7 +36,7 @@ static void put(char *data, guint32 format, gint width, gint height, gint x, gin
       ((float *) data)[at * 3 + 2] = z;
       break;
     default:
-      data[at] = (char) (x + y);
+      data[at] = (char) (x + y + (gint) depth);
   }
 }
 
@@ -54,11 +58,31 @@ static void fill(ArvBuffer *buffer, void *user_data, guint32 exposure_us, guint3
 
 int main(int count, char **arguments) {
   if (count < 4) return 2;
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGUSR1);
+  sigaddset(&signals, SIGUSR2);
+  sigaddset(&signals, SIGHUP);
+  /* Before the camera's thread starts: it inherits this. */
+  pthread_sigmask(SIG_BLOCK, &signals, NULL);
   ArvGvFakeCamera *camera = arv_gv_fake_camera_new_full(arguments[1], arguments[2], arguments[3]);
   if (!arv_gv_fake_camera_is_running(camera)) return 1;
-  if (count > 4) g_object_set(camera, "gvsp-lost-ratio", atof(arguments[4]) / 1000.0, NULL);
+  ArvFakeCamera *device = arv_gv_fake_camera_get_fake_camera(camera);
   Scene scene = {0};
-  arv_fake_camera_set_fill_pattern(arv_gv_fake_camera_get_fake_camera(camera), fill, &scene);
-  arv_fake_camera_set_trigger_frequency(arv_gv_fake_camera_get_fake_camera(camera), 200.0);
-  for (;;) g_usleep(1000000);
+  arv_fake_camera_set_fill_pattern(device, fill, &scene);
+  arv_fake_camera_set_trigger_frequency(device, 200.0);
+  gboolean is_lossy = FALSE, is_half = FALSE;
+  guint32 height = 0;
+  for (;;) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal == SIGHUP) {
+      is_half = !is_half;
+      if (is_half) arv_fake_camera_read_register(device, ARV_FAKE_CAMERA_REGISTER_HEIGHT, &height);
+      arv_fake_camera_write_register(device, ARV_FAKE_CAMERA_REGISTER_HEIGHT, is_half ? height / 2 : height);
+    } else {
+      is_lossy = !is_lossy;
+      g_object_set(camera, "gvsp-lost-ratio", is_lossy ? (signal == SIGUSR1 ? 0.002 : 0.5) : 0.0, NULL);
+    }
+  }
 }

@@ -13,7 +13,8 @@ import { until } from './processes.ts'
 export interface GigeCamera {
   /** Resolves when it listens. */
   start(): Promise<void>
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void
+  /** SIGUSR1, SIGUSR2 and SIGHUP are for the 3D camera: see fake-3d-camera.c. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGUSR1' | 'SIGUSR2' | 'SIGHUP'): void
   /** Ends it without a goodbye, in whatever state it is. Twice is fine. */
   kill(): Promise<void>
 }
@@ -86,11 +87,7 @@ export function buildFake3dCamera(folder: string): string {
 }
 
 /** @param program from `buildFake3dCamera` */
-export function fake3dCamera(
-  cable: CameraCable,
-  program: string,
-  { serial = 'R3', lostPerThousand = 0 } = {},
-): GigeCamera {
+export function fake3dCamera(cable: CameraCable, program: string, { serial = 'R3' } = {}): GigeCamera {
   const description = fileURLToPath(new URL('fake-3d-camera.xml', import.meta.url))
-  return gigeCamera(cable, [program, cable.cameraAddress, serial, description, String(lostPerThousand)])
+  return gigeCamera(cable, [program, cable.cameraAddress, serial, description])
 }

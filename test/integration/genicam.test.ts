@@ -1,0 +1,403 @@
+/**
+ * Against cameras that speak GigE Vision over a network cable of their own: Aravis' fake camera, and our fake 3D camera.
+ * Needs root, iproute2, aravis-tools, and for 3D gcc, pkg-config and libaravis-dev.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import { DriverError, type Driver, type Trigger } from '../../drivers/driver.ts'
+import { genicam, type GenicamOptions } from '../../drivers/genicam.ts'
+import { genicam3d, type Genicam3dOptions } from '../../drivers/genicam3d.ts'
+import { layCameraCable, whyNoCameraCable } from '../support/camera-cable.ts'
+import { driverContract } from '../support/driver-contract.ts'
+import {
+  buildFake3dCamera,
+  fake3dCamera,
+  fakeGigeCamera,
+  whyNoFake3dCamera,
+  whyNoFakeGigeCamera,
+  type GigeCamera,
+} from '../support/fake-gige-camera.ts'
+import { measureSensorFault, type SensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
+
+const missing = whyNoCameraCable() || whyNoFakeGigeCamera()
+const missing3d = missing || whyNoFake3dCamera()
+const onCi = process.env['CI'] !== undefined
+/** In CI a missing peer is a failure, not a skip. */
+const skip = onCi ? false : missing
+const skip3d = onCi ? false : missing3d
+
+const PERIOD_MS = 40
+const never = () => new AbortController().signal
+const shot = (): Trigger => ({ id: 'shot', atMs: performance.now(), source: 'bench' })
+const at = (widthPixels: number, heightPixels: number) => ({
+  leftPixels: 0,
+  topPixels: 0,
+  widthPixels,
+  heightPixels,
+})
+
+/** Many packets a frame, so that a few that are lost matter. */
+const picture = {
+  name: 'top',
+  trigger: { kind: 'free-run', framesPerSecond: 25 },
+  region: at(640, 480),
+  pixelFormat: 'Mono8',
+  packetBytes: 1500,
+  // The fake camera stamps its frames when it sends them.
+  pathMs: 0,
+} satisfies GenicamOptions
+
+const depth = {
+  name: 'depth',
+  trigger: { kind: 'free-run', framesPerSecond: 25 },
+  region: at(320, 240),
+  pixelFormat: 'Coord3D_ABC32f',
+  packetBytes: 8228,
+  pathMs: 0,
+} satisfies Genicam3dOptions
+
+/** A camera that runs until the test ends. */
+async function running(t: Test, camera: GigeCamera): Promise<GigeCamera> {
+  await camera.start()
+  t.teardown(() => camera.kill())
+  return camera
+}
+
+function cableFor(t: Test) {
+  const cable = layCameraCable()
+  t.teardown(() => cable.remove())
+  return cable
+}
+
+async function opened<D extends Driver<'rgb'> | Driver<'xyz'>>(t: Test, driver: D): Promise<D> {
+  await driver.open(never())
+  t.teardown(() => driver.close())
+  return driver
+}
+
+t.test('the contract, running freely', { skip }, async (t) => {
+  const cable = cableFor(t)
+  await running(t, fakeGigeCamera(cable))
+  driverContract(t, {
+    make: () => genicam({ ...picture, camera: cable.cameraAddress }),
+    makeWaiting: () =>
+      genicam({
+        ...picture,
+        camera: cable.cameraAddress,
+        trigger: { kind: 'hardware', line: 'Line0', activation: 'RisingEdge' },
+      }),
+    size: { width: 640, height: 480 },
+  })
+})
+
+t.test('the contract in 3D, by software trigger', { skip: skip3d }, async (t) => {
+  const cable = cableFor(t)
+  await running(t, fake3dCamera(cable, buildFake3dCamera(t.testdir())))
+  driverContract(t, {
+    make: () => genicam3d({ ...depth, camera: cable.cameraAddress, trigger: { kind: 'software' } }),
+    size: { width: 320, height: 240 },
+  })
+})
+
+t.test('each pixel format arrives as a picture of the camera’s ramp', { skip }, async (t) => {
+  const cable = cableFor(t)
+  await running(t, fakeGigeCamera(cable, { serial: 'PIX' }))
+  for (const pixelFormat of ['Mono8', 'Mono16', 'RGB8', 'BayerRG8', 'BayerGR8', 'BayerGB8', 'BayerBG8']) {
+    const driver = genicam({ ...picture, camera: 'Aravis-PIX', pixelFormat, packetBytes: 'auto' })
+    await driver.open(never())
+    const { pixels } = await driver.capture(shot(), never())
+    const levels = new Set(pixels)
+    t.equal(pixels.length, 640 * 480 * 3)
+    t.ok(levels.size > 50, `${pixelFormat}: ${levels.size} levels`)
+    await driver.close()
+  }
+})
+
+t.test('features by name, and what the camera says of them', { skip }, async (t) => {
+  const cable = cableFor(t)
+  await running(t, fakeGigeCamera(cable))
+  const camera = cable.cameraAddress
+  const driver = genicam({
+    ...picture,
+    camera,
+    exposureMicroseconds: 2000,
+    gain: 3,
+    features: { TestRegister: 7, TestBoolean: true, GainAuto: 'Off', Width: 320 },
+  })
+  await driver.open(never())
+  const frame = await driver.capture(shot(), never())
+  t.match(frame, { width: 320, height: 480 }, 'features come after the region')
+  const report = await driver.report?.(never())
+  t.match(report, { identity: 'Aravis Fake R1', counters: { 'packet bytes': 1500, 'missing packets': 0 } })
+  t.ok(report?.advice.some(({ fix }) => fix.includes('mtu 9000')))
+  await driver.close()
+  for (const [features, message] of [
+    [{ Nonsense: 1 }, /feature Nonsense cannot be set to 1: the camera has no such feature/],
+    [{ Width: 'wide' }, /feature Width cannot be set to wide: it is no text/],
+    [{ AcquisitionStop: 1 }, /expected true/],
+    [{ PixelFormat: 'Mono7' }, /feature PixelFormat cannot be set to Mono7: /],
+  ] as const) {
+    const refused = genicam({ ...picture, camera, features })
+    await t.rejects(refused.open(never()), { code: 'DRIVER_UNAVAILABLE', message })
+    await refused.close()
+  }
+})
+
+t.test(
+  'a software trigger: one command, one frame, and idle for long without a fault',
+  { skip },
+  async (t) => {
+    const cable = cableFor(t)
+    await running(t, fakeGigeCamera(cable))
+    const lost: string[] = []
+    const driver = genicam({ ...picture, camera: cable.cameraAddress, trigger: { kind: 'software' } })
+    await driver.open(never(), (error) => lost.push(error.message))
+    t.teardown(() => driver.close())
+    const first = shot()
+    const frame = await driver.capture(first, never())
+    t.ok(frame.exposedAtMs >= first.atMs)
+    await new Promise((resolve) => setTimeout(resolve, 1200))
+    t.equal((await driver.report?.(never()))?.counters['frames'], 1, 'nothing comes by itself')
+    t.equal((await driver.capture(shot(), never())).sequence, 2)
+    t.same(lost, [])
+  },
+)
+
+t.test('3D formats, from the camera’s own numbers to metres', { skip: skip3d }, async (t) => {
+  const cable = cableFor(t)
+  await running(t, fake3dCamera(cable, buildFake3dCamera(t.testdir())))
+  const camera = cable.cameraAddress
+  // Column 240 of 320, row 120 of 240: 80 pixels right of the middle, 524 mm deep.
+  const rectified = [-0.04, -0.06, 0.524]
+  const lens = { focalXPixels: 400, focalYPixels: 400, principalXPixels: 160, principalYPixels: 120 }
+  const throughLens = [(0.524 * 80) / 400, 0, 0.524]
+  for (const [title, options, expected] of [
+    ['points', {}, [0.04, 0, 0.524]],
+    ['float depth, resampled', { pixelFormat: 'Coord3D_C32f' }, rectified],
+    ['16-bit depth, resampled', { pixelFormat: 'Coord3D_C16' }, rectified],
+    ['16-bit depth as grey levels', { pixelFormat: 'Mono16' }, rectified],
+    [
+      'a lens from the camera',
+      { pixelFormat: 'Coord3D_C16', features: { Scan3dOutputMode: 'CalibratedC' } },
+      [((240 - 320) * 0.524) / 600, ((120 - 240) * 0.524) / 600, 0.524],
+    ],
+    [
+      'a lens from the config',
+      { pixelFormat: 'Coord3D_C16', overrides: { lateral: { kind: 'pinhole', ...lens } } },
+      throughLens,
+    ],
+  ] as const) {
+    const driver = genicam3d({ ...depth, camera, ...options })
+    await driver.open(never())
+    const { pointsMetres } = await driver.capture(shot(), never())
+    const pixel = (x: number, y: number) => [
+      ...pointsMetres.subarray((y * 320 + x) * 3, (y * 320 + x) * 3 + 3),
+    ]
+    const got = pixel(240, 120)
+    t.ok(
+      got.every((value, axis) => Math.abs(value - expected[axis]!) < 2e-4),
+      `${title}: ${got.join()} is ${expected.join()}`,
+    )
+    t.same(pixel(0, 120), [0, 0, 0], `${title}: the invalid code is no point`)
+    await driver.close()
+  }
+  const disparity = genicam3d({
+    ...depth,
+    camera,
+    pixelFormat: 'Coord3D_C16',
+    features: { Scan3dOutputMode: 'DisparityC' },
+  })
+  await t.rejects(disparity.open(never()), { code: 'DRIVER_UNAVAILABLE', message: /DisparityC/ })
+  const grey = genicam3d({ ...depth, camera, pixelFormat: 'Mono8' })
+  await t.rejects(grey.open(never()), { code: 'DRIVER_UNAVAILABLE', message: /Coord3D_ABC32f/ })
+  const flat = genicam({ ...picture, camera, pixelFormat: 'Coord3D_C16' })
+  await t.rejects(flat.open(never()), { code: 'DRIVER_UNAVAILABLE', message: /set pixelFormat to one of/ })
+})
+
+t.test('a camera that is not there is named', { skip }, async (t) => {
+  const driver = genicam({ ...picture, camera: 'no-such-camera' })
+  await t.rejects(driver.open(never()), {
+    code: 'DRIVER_UNAVAILABLE',
+    message: 'top: no-such-camera was not found on any network interface or USB port',
+  })
+  await driver.close()
+})
+
+t.test('a program that died in control of the camera is outwaited', { skip, timeout: 60_000 }, async (t) => {
+  const cable = cableFor(t)
+  await running(t, fakeGigeCamera(cable))
+  const script = `
+    const { genicam } = await import(${JSON.stringify(new URL('../../drivers/genicam.ts', import.meta.url).href)})
+    await genicam(${JSON.stringify({ ...picture, camera: cable.cameraAddress })}).open(new AbortController().signal)
+    process.stdout.write('open')
+    setInterval(() => undefined, 1000)`
+  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  const impatient = genicam({ ...picture, camera: cable.cameraAddress })
+  await t.rejects(impatient.open(never()), {
+    code: 'DRIVER_UNAVAILABLE',
+    message: /another program controls the camera/,
+  })
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
+  const driver = await opened(t, genicam({ ...picture, camera: cable.cameraAddress }))
+  t.equal((await driver.capture(shot(), never())).width, 640)
+})
+
+t.test('damaged frames are refused with counts, and never shown', { skip }, async (t) => {
+  const cable = cableFor(t)
+  await running(t, fakeGigeCamera(cable, { lostPerThousand: 2 }))
+  const driver = await opened(t, genicam({ ...picture, camera: cable.cameraAddress }))
+  let [good, bad] = [0, 0]
+  while (good < 5 || bad < 5) {
+    try {
+      await driver.capture(shot(), never())
+      good++
+    } catch (error) {
+      t.ok(error instanceof DriverError && error.code === 'DRIVER_BAD_FRAME')
+      t.match(String(error), /top sent a frame that is incomplete, \d+ packets missing .*\(\d+ of \d+\)/)
+      bad++
+    }
+  }
+  const { counters = {} } = (await driver.report?.(never())) ?? {}
+  t.ok((counters['incomplete'] ?? 0) >= bad && (counters['missing packets'] ?? 0) >= bad)
+})
+
+t.test(
+  'control lost: the driver says so by itself, without a frame gap to watch',
+  { skip, timeout: 60_000 },
+  async (t) => {
+    const cable = cableFor(t)
+    const camera = await running(t, fakeGigeCamera(cable))
+    const driver = genicam({
+      ...picture,
+      camera: cable.cameraAddress,
+      trigger: { kind: 'hardware', line: 'Line0', activation: 'RisingEdge' },
+      // Nothing of this depends on our timers.
+    })
+    const lost = new Promise<DriverError>((resolve) => void driver.open(never(), resolve))
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    await camera.kill()
+    t.match(await lost, { code: 'DRIVER_LOST', message: /does not answer any more/ })
+    await t.rejects(driver.capture(shot(), never()), { code: 'DRIVER_LOST' })
+  },
+)
+
+interface FaultyCamera<M extends 'rgb' | 'xyz'> {
+  readonly adapter: string
+  readonly modality: M
+  readonly program: string
+  make(camera: string): Driver<M>
+}
+
+/** All on our own camera, which can lose packets and change its size while it runs. */
+function measureFaults<M extends 'rgb' | 'xyz'>(
+  t: Test,
+  { adapter, modality, program, make }: FaultyCamera<M>,
+  faults: readonly SensorFault[],
+) {
+  const cable = cableFor(t)
+  const camera = fake3dCamera(cable, program)
+  const shared = {
+    adapter,
+    modality,
+    make: () => make(cable.cameraAddress),
+    start: () => camera.start(),
+    stop: () => camera.kill(),
+    reasons: ['lost', 'timeout'],
+    periodMs: PERIOD_MS,
+  } satisfies Partial<SensorFaultCase<M>>
+  const signalled = (signal: 'SIGUSR1' | 'SIGUSR2' | 'SIGHUP') => ({
+    fail: async () => camera.signal(signal),
+    mend: async () => camera.signal(signal),
+    reasons: ['bad-frame'] as const,
+  })
+  const unplugged = {
+    fail: async () => cable.unplug(),
+    mend: async () => cable.plug(),
+    // The frame that was under way comes in pieces.
+    reasons: ['lost', 'timeout', 'bad-frame'] as const,
+  }
+  const cases: {
+    readonly [F in SensorFault]?: Pick<SensorFaultCase<M>, 'fail'> & Partial<SensorFaultCase<M>>
+  } = {
+    killed: { fail: () => camera.kill() },
+    stopped: { fail: async () => camera.signal('SIGSTOP'), mend: async () => camera.signal('SIGCONT') },
+    'cable out': unplugged,
+    'absent at start': { fail: async () => undefined },
+    'back after 10 s': unplugged,
+    'half frames': signalled('SIGUSR2'),
+    'wrong size': signalled('SIGHUP'),
+    'packet loss 2 ‰': signalled('SIGUSR1'),
+  }
+  for (const fault of faults) {
+    const special = cases[fault]
+    if (special === undefined) throw new Error(`no case for ${fault}`)
+    void t.test(fault, async (t) => void (await measureSensorFault(t, { ...shared, ...special, fault })))
+  }
+}
+
+t.test('faults of a camera', { skip: skip3d, timeout: 100_000 }, async (t) => {
+  const rgb = {
+    adapter: 'genicam',
+    modality: 'rgb',
+    program: buildFake3dCamera(t.testdir()),
+    make: (camera: string) => genicam({ ...picture, camera }),
+  } as const
+  measureFaults(t, rgb, [
+    'killed',
+    'stopped',
+    'cable out',
+    'absent at start',
+    'back after 10 s',
+    'half frames',
+    'wrong size',
+    'packet loss 2 ‰',
+  ])
+})
+
+t.test('faults of a 3D camera', { skip: skip3d, timeout: 60_000 }, async (t) => {
+  const xyz = {
+    adapter: 'genicam3d',
+    modality: 'xyz',
+    program: buildFake3dCamera(t.testdir()),
+    make: (camera: string) => genicam3d({ ...depth, camera, packetBytes: 1500 }),
+  } as const
+  measureFaults(t, xyz, [
+    'killed',
+    'stopped',
+    'cable out',
+    'absent at start',
+    'half frames',
+    'wrong size',
+    'packet loss 2 ‰',
+  ])
+})
+
+t.test('slow: a camera that was set to a slower pace', { skip, timeout: 30_000 }, async (t) => {
+  const cable = cableFor(t)
+  const camera = fakeGigeCamera(cable)
+  let framesPerSecond = 25
+  await measureSensorFault(t, {
+    adapter: 'genicam',
+    modality: 'rgb',
+    fault: 'slow',
+    periodMs: PERIOD_MS,
+    reasons: ['timeout', 'lost'],
+    make: () =>
+      genicam({ ...picture, camera: cable.cameraAddress, trigger: { kind: 'free-run', framesPerSecond } }),
+    start: () => camera.start(),
+    stop: () => camera.kill(),
+    // It comes back from a power cut with the pace that somebody has given it.
+    fail: async () => {
+      framesPerSecond = 1
+      await camera.kill()
+      await camera.start()
+    },
+    mend: async () => void (framesPerSecond = 25),
+  })
+})
