@@ -83,6 +83,9 @@ function troubleOf(bridge: BridgeUnderTest): Pick<Check, 'found' | 'fix'> | unde
   if (bridge.fault !== undefined)
     return { found: `it ${bridge.fault.message}`, fix: FIXES[bridge.fault.code] }
   if (bridge.ended === undefined) return undefined
+  if (bridge.ended.startsWith('could not be started')) {
+    return { found: `it ${bridge.ended}`, fix: 'name a program that is there and may be executed' }
+  }
   return { found: `it ${bridge.ended}`, fix: 'let it run until it is told to stop' }
 }
 
