@@ -128,7 +128,12 @@ export function pointDecoder(
     const axes = { x: axis(features.a), y: axis(features.b), z: depth, ...defined({ invalid }) }
     return (image) => {
       expectFormat(image)
-      return pointsFromXyz(float32Of(image.bytes).subarray(0, image.width * image.height * 3), axes)
+      const expected = image.width * image.height * 3
+      const samples = float32Of(image.bytes).subarray(0, expected)
+      if (samples.length < expected) {
+        throw new RangeError(`expected ${expected} coordinates, got ${samples.length}`)
+      }
+      return pointsFromXyz(samples, axes)
     }
   }
   const lateral = overrides.lateral ?? lateralOf(features, axis)
