@@ -5,16 +5,9 @@ import type { Driver } from '../../drivers/driver.ts'
 import { genicam3d } from '../../drivers/genicam3d.ts'
 import type { Scan3dOverrides } from '../../drivers/scan3d.ts'
 import { cameraKeys, cameraOptions } from './genicam.ts'
+import { lens } from './lens.ts'
 import { sharedKeys } from './sensor.ts'
 
-const focalPixels = (axis: string) =>
-  z.number().min(1).max(65_536).describe(`Focal length along a ${axis}, pixels of this map.`)
-const principalPixels = (line: string) =>
-  z
-    .number()
-    .min(-65_536)
-    .max(65_536)
-    .describe(`${line} of the optical axis, pixels; usually near the middle.`)
 const pitchMetres = (axis: string) =>
   z.number().min(-1).max(1).describe(`From one pixel to the next along a ${axis}, metres.`)
 const firstMetres = (axis: string) =>
@@ -63,13 +56,7 @@ export const genicam3dSensor = z
       .describe(
         'Sample of depth of a pixel without a return, no unit. Absent: Scan3dInvalidDataValue where Scan3dInvalidDataFlag is set. NaN is without a return anyhow.',
       ),
-    lens: z
-      .strictObject({
-        focalXPixels: focalPixels('row'),
-        focalYPixels: focalPixels('column'),
-        principalXPixels: principalPixels('Column'),
-        principalYPixels: principalPixels('Row'),
-      })
+    lens: lens
       .optional()
       .describe('For depth alone, seen through a lens. Absent: Scan3dFocalLength and Scan3dPrincipalPoint.'),
     grid: z

@@ -4,6 +4,7 @@ import type { Driver } from '../../drivers/driver.ts'
 import { gstreamerCamera, gstreamerDepth } from '../../drivers/gstreamer-sensors.ts'
 import { pipelineWords } from '../../drivers/pipeline-words.ts'
 import { PICTURE_FORMATS, rawLayout, type RawFormat } from '../../drivers/pixel-formats.ts'
+import { lens } from './lens.ts'
 import { sharedKeys } from './sensor.ts'
 
 const sidePixels = (side: string) =>
@@ -54,15 +55,6 @@ export const gstreamerCameraSensor = z
   })
   .superRefine(checkRows)
 
-const focalPixels = (axis: string) =>
-  z.number().min(1).max(65_536).describe(`Focal length along a ${axis}, pixels of this map.`)
-const principalPixels = (line: string) =>
-  z
-    .number()
-    .min(-65_536)
-    .max(65_536)
-    .describe(`${line} of the optical axis, pixels; usually near the middle.`)
-
 export const gstreamerDepthSensor = z
   .strictObject({
     kind: z.literal('gstreamer'),
@@ -82,10 +74,7 @@ export const gstreamerDepthSensor = z
       .max(65_535)
       .default(0)
       .describe('Sample of a pixel without a return, no unit.'),
-    focalXPixels: focalPixels('row'),
-    focalYPixels: focalPixels('column'),
-    principalXPixels: principalPixels('Column'),
-    principalYPixels: principalPixels('Row'),
+    lens: lens.describe('Of the depth sensor; its manual or a calibration tells it.'),
   })
   .superRefine(checkRows)
 
@@ -95,15 +84,14 @@ export function makeGstreamer(sensor: GstreamerSensor): Driver<'rgb'> | Driver<'
   if (sensor.format !== 'GRAY16_LE') {
     return gstreamerCamera({ ...pipelineOf(sensor), layout: layoutOf(sensor, sensor.format) })
   }
-  const { metresPerUnit, offsetMetres, invalidCode } = sensor
-  const { focalXPixels, focalYPixels, principalXPixels, principalYPixels } = sensor
+  const { metresPerUnit, offsetMetres, invalidCode, lens } = sensor
   return gstreamerDepth({
     ...pipelineOf(sensor),
     layout: layoutOf(sensor, sensor.format),
     depth: {
       depth: { scaleMetres: metresPerUnit, offsetMetres },
       invalid: invalidCode,
-      lateral: { kind: 'pinhole', focalXPixels, focalYPixels, principalXPixels, principalYPixels },
+      lateral: { kind: 'pinhole', ...lens },
     },
   })
 }
