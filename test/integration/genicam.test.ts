@@ -308,7 +308,8 @@ function measureFaults<M extends 'rgb' | 'xyz'>(
     make: () => make(cable.cameraAddress),
     start: () => camera.start(),
     stop: () => camera.kill(),
-    reasons: ['lost', 'timeout'],
+    // A frame that was under way comes in pieces.
+    reasons: ['lost', 'timeout', 'bad-frame'],
     periodMs: PERIOD_MS,
   } satisfies Partial<SensorFaultCase<M>>
   const signalled = (signal: 'SIGUSR1' | 'SIGUSR2' | 'SIGHUP') => ({
@@ -319,8 +320,6 @@ function measureFaults<M extends 'rgb' | 'xyz'>(
   const unplugged = {
     fail: async () => cable.unplug(),
     mend: async () => cable.plug(),
-    // The frame that was under way comes in pieces.
-    reasons: ['lost', 'timeout', 'bad-frame'] as const,
   }
   const cases: {
     readonly [F in SensorFault]?: Pick<SensorFaultCase<M>, 'fail'> & Partial<SensorFaultCase<M>>
