@@ -1,0 +1,33 @@
+import t from 'tap'
+import { BridgeStamps } from '../../drivers/bridge-stamps.ts'
+import { monotonicClock } from '../../drivers/clock.ts'
+
+const hrtimeMs = () => Number(process.hrtime.bigint()) / 1e6
+
+t.test('a stamp by CLOCK_MONOTONIC is exact', async (t) => {
+  const stamps = new BridgeStamps({ clock: 'monotonic', pathMs: 0 }, monotonicClock)
+  const atMs = performance.now()
+  const { exposedAtMs, remark } = stamps.read(hrtimeMs(), performance.now() + 5)
+  t.ok(exposedAtMs >= atMs - 1 && exposedAtMs <= performance.now() + 1)
+  t.equal(remark, undefined)
+})
+
+t.test('one that cannot be is remarked, and the arrival counts', async (t) => {
+  const stamps = new BridgeStamps({ clock: 'monotonic', pathMs: 0 }, monotonicClock)
+  const arrivedAtMs = performance.now()
+  const future = stamps.read(hrtimeMs() + 5000, arrivedAtMs)
+  t.match(future, {
+    exposedAtMs: arrivedAtMs,
+    remark: { code: 'clock-implausible', detail: /5\.\d+ s after/ },
+  })
+  t.match(stamps.read(hrtimeMs() - 60_000, arrivedAtMs).remark, { detail: /s before its arrival/ })
+})
+
+t.test('other clocks are read as device clocks', async (t) => {
+  const device = new BridgeStamps({ clock: 'device', pathMs: 10 }, monotonicClock)
+  t.same(device.read(77, 1000), { exposedAtMs: 990 })
+  const none = new BridgeStamps({ clock: 'none', pathMs: 10 }, monotonicClock)
+  t.same(none.read(77, 1000), { exposedAtMs: 990 })
+  const wall = new BridgeStamps({ clock: 'wall', pathMs: 0 }, monotonicClock)
+  t.match(wall.read(77, 1000).remark, { code: 'clock-unset' })
+})
