@@ -63,6 +63,9 @@ export function pointsFromDepth(
   return points
 }
 
+/** Farther than a float reaches: no measurement. */
+const FAR = 3e38
+
 export interface XyzOptions {
   readonly x: Axis
   readonly y: Axis
@@ -90,11 +93,15 @@ export function pointsFromXyz(
     const rawZ = samples[at + 2]!
     // (0,0,0) is how many sensors say nothing; an offset must not make a point of it.
     if (rawZ === invalid || (rawX === 0 && rawY === 0 && rawZ === 0)) continue
-    points[at] = rawX * scaleX + offsetX
-    points[at + 1] = rawY * scaleY + offsetY
-    points[at + 2] = rawZ * scaleZ + offsetZ
+    const metresX = rawX * scaleX + offsetX
+    const metresY = rawY * scaleY + offsetY
+    const metresZ = rawZ * scaleZ + offsetZ
+    // What `cleanPoints` does, in the same pass: a quarter of the time of 640 x 480 points. False for NaN.
+    if (!(Math.abs(metresX) < FAR && Math.abs(metresY) < FAR && Math.abs(metresZ) < FAR)) continue
+    points[at] = metresX
+    points[at + 1] = metresY
+    points[at + 2] = metresZ
   }
-  cleanPoints(points)
   return points
 }
 
