@@ -33,7 +33,8 @@ export class ModbusOutput implements Output {
   readonly #options: ModbusOutputOptions
   readonly #counter: OutputCounter
   readonly #waiting: Word[] = []
-  #writing: Promise<void> | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #isWriting = false
   #isClosed = false
 
   constructor(options: ModbusOutputOptions) {
@@ -55,7 +56,7 @@ export class ModbusOutput implements Output {
       return this.#counter.drop(triggerId, 'full', `${MOST_WAITING} verdicts wait already`)
     }
     this.#waiting.push({ session, triggerId, triggerMs, values: [CODES[signal], seq % 65_536] })
-    this.#writing ??= this.#write()
+    if (!this.#isWriting) this.#writing = this.#write()
   }
 
   counts(): OutputCounts {
@@ -73,6 +74,7 @@ export class ModbusOutput implements Output {
   /** Never rejects. */
   async #write(): Promise<void> {
     const { link, output, clock } = this.#options
+    this.#isWriting = true
     for (let word = this.#waiting.shift(); word !== undefined; word = this.#waiting.shift()) {
       const { session, triggerId, triggerMs, values } = word
       const ageMs = clock.now() - triggerMs
@@ -90,6 +92,6 @@ export class ModbusOutput implements Output {
         }
       }
     }
-    this.#writing = undefined
+    this.#isWriting = false
   }
 }
