@@ -37,7 +37,7 @@ export interface Region {
 
 export interface GenicamCameraOptions {
   readonly sensor: string
-  /** Identity, serial number, name, MAC or IP address; the first that is found when it is not given. */
+  /** IP or MAC address, user's name, maker-serial or maker-model-serial; the first that is found when it is not given. */
   readonly camera?: string
   readonly trigger: GenicamTrigger
   readonly exposureMicroseconds?: number

@@ -16,7 +16,7 @@ export const cameraKeys = {
     .max(256)
     .optional()
     .describe(
-      'IP address, serial number, MAC address, name that a user gave it, or identity as `radar-edge doctor sensors` lists it. Absent: the first that is found, which is for trials only.',
+      'IP address, MAC address, name that a user gave it, maker and serial number (Basler-23456789), or identity with the model as arv-tool-0.8 lists it. Absent: the first that is found, which is for trials only.',
     ),
   trigger: z
     .enum(['free-run', 'software', 'hardware'])
