@@ -18,7 +18,6 @@ import {
   whyNoFakeGigeCamera,
   type GigeCamera,
 } from '../support/fake-gige-camera.ts'
-import { measureSensorFault, type SensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
 
 const missing = whyNoCameraCable() || whyNoFakeGigeCamera()
 const missing3d = missing || whyNoFake3dCamera()
@@ -27,7 +26,6 @@ const onCi = process.env['CI'] !== undefined
 const skip = onCi ? false : missing
 const skip3d = onCi ? false : missing3d
 
-const PERIOD_MS = 40
 const never = () => new AbortController().signal
 const shot = (): Trigger => ({ id: 'shot', atMs: performance.now(), source: 'bench' })
 const at = (widthPixels: number, heightPixels: number) => ({
@@ -286,117 +284,3 @@ t.test(
     await t.rejects(driver.capture(shot(), never()), { code: 'DRIVER_LOST' })
   },
 )
-
-interface FaultyCamera<M extends 'rgb' | 'xyz'> {
-  readonly adapter: string
-  readonly modality: M
-  readonly program: string
-  make(camera: string): Driver<M>
-}
-
-/** All on our own camera, which can lose packets and change its size while it runs. */
-function measureFaults<M extends 'rgb' | 'xyz'>(
-  t: Test,
-  { adapter, modality, program, make }: FaultyCamera<M>,
-  faults: readonly SensorFault[],
-) {
-  const cable = cableFor(t)
-  const camera = fake3dCamera(cable, program)
-  const shared = {
-    adapter,
-    modality,
-    make: () => make(cable.cameraAddress),
-    start: () => camera.start(),
-    stop: () => camera.kill(),
-    // A frame that was under way comes in pieces.
-    reasons: ['lost', 'timeout', 'bad-frame'],
-    periodMs: PERIOD_MS,
-  } satisfies Partial<SensorFaultCase<M>>
-  const signalled = (signal: 'SIGUSR1' | 'SIGUSR2' | 'SIGHUP') => ({
-    fail: async () => camera.signal(signal),
-    mend: async () => camera.signal(signal),
-    reasons: ['bad-frame'] as const,
-  })
-  const unplugged = {
-    fail: async () => cable.unplug(),
-    mend: async () => cable.plug(),
-  }
-  const cases: {
-    readonly [F in SensorFault]?: Pick<SensorFaultCase<M>, 'fail'> & Partial<SensorFaultCase<M>>
-  } = {
-    killed: { fail: () => camera.kill() },
-    stopped: { fail: async () => camera.signal('SIGSTOP'), mend: async () => camera.signal('SIGCONT') },
-    'cable out': unplugged,
-    'absent at start': { fail: async () => undefined },
-    'back after 10 s': unplugged,
-    'half frames': signalled('SIGUSR2'),
-    'wrong size': signalled('SIGHUP'),
-    'packet loss 2 ‰': signalled('SIGUSR1'),
-  }
-  for (const fault of faults) {
-    const special = cases[fault]
-    if (special === undefined) throw new Error(`no case for ${fault}`)
-    void t.test(fault, async (t) => void (await measureSensorFault(t, { ...shared, ...special, fault })))
-  }
-}
-
-t.test('faults of a camera', { skip: skip3d, timeout: 100_000 }, async (t) => {
-  const rgb = {
-    adapter: 'genicam',
-    modality: 'rgb',
-    program: buildFake3dCamera(t.testdir()),
-    make: (camera: string) => genicam({ ...picture, camera }),
-  } as const
-  measureFaults(t, rgb, [
-    'killed',
-    'stopped',
-    'cable out',
-    'absent at start',
-    'back after 10 s',
-    'half frames',
-    'wrong size',
-    'packet loss 2 ‰',
-  ])
-})
-
-t.test('faults of a 3D camera', { skip: skip3d, timeout: 60_000 }, async (t) => {
-  const xyz = {
-    adapter: 'genicam3d',
-    modality: 'xyz',
-    program: buildFake3dCamera(t.testdir()),
-    make: (camera: string) => genicam3d({ ...depth, camera, packetBytes: 1500 }),
-  } as const
-  measureFaults(t, xyz, [
-    'killed',
-    'stopped',
-    'cable out',
-    'absent at start',
-    'half frames',
-    'wrong size',
-    'packet loss 2 ‰',
-  ])
-})
-
-t.test('slow: a camera that was set to a slower pace', { skip, timeout: 30_000 }, async (t) => {
-  const cable = cableFor(t)
-  const camera = fakeGigeCamera(cable)
-  let framesPerSecond = 25
-  await measureSensorFault(t, {
-    adapter: 'genicam',
-    modality: 'rgb',
-    fault: 'slow',
-    periodMs: PERIOD_MS,
-    reasons: ['timeout', 'lost'],
-    make: () =>
-      genicam({ ...picture, camera: cable.cameraAddress, trigger: { kind: 'free-run', framesPerSecond } }),
-    start: () => camera.start(),
-    stop: () => camera.kill(),
-    // It comes back from a power cut with the pace that somebody has given it.
-    fail: async () => {
-      framesPerSecond = 1
-      await camera.kill()
-      await camera.start()
-    },
-    mend: async () => void (framesPerSecond = 25),
-  })
-})

@@ -5,7 +5,7 @@
  * behind its controller's back, and makes it whole again.
  *
  * It sees a tilted plane: z = 500 mm + 0.1 mm per column, points every 0.5 mm around the axis. Column 0 is invalid by its
- * code (65535), in float formats column 1 by NaN. Row 0 lies 1 mm deeper in every second frame: no two are equal.
+ * code (65535), in float formats column 1 by NaN. Row 0 lies 0 to 15 mm deeper, in turn: no two frames near each other are equal.
  */
 #include <arv.h>
 #include <math.h>
@@ -48,7 +48,7 @@ static void fill(ArvBuffer *buffer, void *user_data, guint32 exposure_us, guint3
   char *data = (char *) arv_buffer_get_data(buffer, NULL);
   static char *filled = NULL;
   gboolean is_new = filled != data || scene->format != format || scene->width != width || scene->height != height;
-  float deeper = (scene->frames++ & 1) ? 1.0f : 0.0f;
+  float deeper = (float) (scene->frames++ % 16);
   for (gint y = 0; y < (is_new ? height : 1); y++) {
     for (gint x = 0; x < width; x++) put(data, format, width, height, x, y, 500.0f + 0.1f * x + (y == 0 ? deeper : 0.0f));
   }
