@@ -4,6 +4,7 @@ import type { FreezeWatch } from './freeze.ts'
 import type { Frame, Modality } from './frame.ts'
 import { checkFrame, type FrameLimits } from './frame-check.ts'
 import { FrameRefused, type Refusal } from './frame-refused.ts'
+import { judgeLook, type LearnedLooks } from './look-limits.ts'
 
 export interface CheckedOptions {
   readonly limits: FrameLimits
@@ -11,6 +12,8 @@ export interface CheckedOptions {
   readonly staleMs: number
   readonly watch: FreezeWatch
   readonly clock: Clock
+  /** How frames may look, by what was taught; undefined while nothing was. Asked for every frame. */
+  looks?(): LearnedLooks | undefined
 }
 
 /** Driver in, driver out: a frame that must not be used becomes a `FrameRefused`. */
@@ -30,7 +33,13 @@ export function checked<M extends Modality>(driver: Driver<M>, options: CheckedO
         checkAge(frame, trigger, options) ??
         options.watch.see(frame)
       if (refusal) throw new FrameRefused(driver.name, refusal)
-      return frame
+      const learned = options.looks?.()
+      if (learned === undefined) return frame
+      const look = judgeLook(frame, learned)
+      if (look.refusal) throw new FrameRefused(driver.name, look.refusal)
+      return look.remarks.length === 0
+        ? frame
+        : { ...frame, remarks: [...(frame.remarks ?? []), ...look.remarks] }
     },
   }
 }

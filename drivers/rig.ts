@@ -11,6 +11,7 @@ import type { Frame, FrameOf, Modality } from './frame.ts'
 import { defaultFrameLimits, type FrameLimits } from './frame-check.ts'
 import { FrameRefused } from './frame-refused.ts'
 import type { Health } from './health.ts'
+import type { LearnedLooks } from './look-limits.ts'
 import { conditionOf, type Absence, type Sample } from './sample.ts'
 import { defaultSupervision, Supervised, type Supervision } from './supervised.ts'
 
@@ -32,6 +33,8 @@ export interface RigOptions {
   readonly skewToleranceMs: number
   /** A frame exposed this long before its trigger still counts: clocks of sensor and trigger differ a little. */
   readonly staleMs?: number
+  /** See `CheckedOptions.looks`. */
+  looks?(): LearnedLooks | undefined
   /** Each edge of a sensor's health, once. */
   onHealth?(health: Health): void
   readonly clock?: Clock
@@ -86,7 +89,7 @@ export async function openRig(options: RigOptions, signal: AbortSignal): Promise
 
 function supervise<M extends Modality>(
   sensor: SensorOptions<M>,
-  { staleMs = 0, onHealth, clock = monotonicClock }: RigOptions,
+  { staleMs = 0, looks, onHealth, clock = monotonicClock }: RigOptions,
   ordinal: () => number,
 ): Supervised<M> {
   const { faults, supervision } = sensor
@@ -102,7 +105,7 @@ function supervise<M extends Modality>(
   return new Supervised({
     ...defaultSupervision,
     ...supervision,
-    make: () => checked(make(), { limits, staleMs, watch, clock }),
+    make: () => checked(make(), { limits, staleMs, watch, clock, ...(looks && { looks }) }),
     ...(onHealth && { onHealth }),
     clock,
   })

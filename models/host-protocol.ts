@@ -1,5 +1,6 @@
 /** What the daemon and its inference host say to each other. Typed arrays cross by structured clone. */
 import type { Plane } from '../calibration/plane.ts'
+import type { LearnedLooks } from '../drivers/look-limits.ts'
 import type { Sample } from '../drivers/sample.ts'
 import type { Inspection, Inspector } from './inspection.ts'
 
@@ -19,6 +20,8 @@ export interface InspectorDescription {
   readonly bundleId: string
   readonly backend: string
   readonly repositoryId?: string
+  /** How frames of its product look. */
+  readonly looks?: LearnedLooks
   /** Why the configured repository is not in use. */
   readonly repositoryProblem?: string
 }

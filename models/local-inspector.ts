@@ -115,6 +115,7 @@ export class LocalInspector implements HostedInspector {
       bundleId: this.#opened.bundle.id,
       backend: BACKEND,
       ...(this.#repository && { repositoryId: this.#repository.id }),
+      ...(this.#repository?.manifest.looks && { looks: this.#repository.manifest.looks }),
       ...(this.#repositoryProblem !== undefined && { repositoryProblem: this.#repositoryProblem }),
     }
   }

@@ -1,12 +1,10 @@
 /** Frames are reduced before they cross to the inference host: the model sees 224 pixels, a 12-megapixel pair need not travel. */
 import sharp from 'sharp'
 import type { RgbFrame, XyzFrame } from '../drivers/frame.ts'
+import { WORKING_SIDE } from '../drivers/look.ts'
 import type { Sample } from '../drivers/sample.ts'
 import type { Inspection } from './inspection.ts'
 import type { Mask } from './square-mask.ts'
-
-/** Frames up to this side pass as they are; larger ones keep more than half of it, well above the model's 224. */
-const WORKING_SIDE = 800
 
 export interface ReducedSample {
   readonly sample: Sample

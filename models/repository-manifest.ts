@@ -24,6 +24,23 @@ const part = z.strictObject({
   origin: z.enum(['taught', 'accepted', 'lot']),
 })
 
+const range = z.strictObject({ least: z.number().nonnegative(), most: z.number().nonnegative() })
+/** `LearnedLooks`, drivers/look-limits.ts. */
+const looks = z.strictObject({
+  rgb: z.exactOptional(
+    z.strictObject({
+      frames: z.int().positive(),
+      brightness: range,
+      darkShare: range,
+      saturatedShare: range,
+      sharpness: range,
+    }),
+  ),
+  xyz: z.exactOptional(
+    z.strictObject({ frames: z.int().positive(), returnsShare: range, distanceMetres: range }),
+  ),
+})
+
 export const decisionHeadSchema = z.strictObject({
   /** Banks that take part, in the order of the head's origin and covariance. */
   banks: z.array(z.enum(['rgb', 'xyz', 'fused'])).min(1),
@@ -91,6 +108,8 @@ export const repositoryManifestSchema = z.strictObject({
     'rgb-only': decisionHeadSchema,
     'xyz-only': decisionHeadSchema,
   }),
+  /** How the frames of the taught parts looked. Absent in repositories taught before frames were measured. */
+  looks: z.exactOptional(looks),
   /** What whoever taught should know, in sentences. */
   warnings: z.array(text),
 })

@@ -1,4 +1,5 @@
 /** Good parts -> repository: banks under a byte budget, and a calibrated decision head for every condition. */
+import type { LearnedLooks } from '../drivers/look-limits.ts'
 import type { Bundle } from './bundle.ts'
 import { sha256Of } from './content-id.ts'
 import { ENGINE } from './engine.ts'
@@ -20,6 +21,8 @@ export interface TeachRequest extends BankOptions, CalibrationOptions {
   readonly parts: readonly TaughtPart[]
   /** Good parts that are kept out of the banks. */
   readonly heldOut: readonly TaughtPart[]
+  /** How the parts' frames looked: kept for the frames to come. */
+  readonly looks?: LearnedLooks | undefined
   /** What computed the features; default: this build's engine. */
   readonly engine?: string
   /** Default: each frame's own plane. */
@@ -49,7 +52,7 @@ export async function teach(request: TeachRequest): Promise<Repository> {
 /** As `teach`, which keeps the repository only. */
 export async function teachLesson(request: TeachRequest): Promise<Lesson> {
   const { product, bundle, falseRejectRate, seed, byteBudget } = request
-  const { engine = ENGINE, plane = PER_FRAME_PLANE } = request
+  const { engine = ENGINE, plane = PER_FRAME_PLANE, looks } = request
   const warnings: string[] = []
   const known = new Map<string, string>()
   const parts = distinct(request.parts, known, warnings)
@@ -92,6 +95,7 @@ export async function teachLesson(request: TeachRequest): Promise<Lesson> {
       taught: parts.map(identity),
       heldOut: heldOut.map(identity),
       heads: calibrated.heads,
+      ...(looks && { looks }),
       warnings,
     },
     banks: built.banks,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { delay, monotonicClock } from '../drivers/clock.ts'
 import type { Trigger, Truth } from '../drivers/driver.ts'
 import type { Health } from '../drivers/health.ts'
+import type { LearnedLooks } from '../drivers/look-limits.ts'
 import type { Sample } from '../drivers/sample.ts'
 import { InferenceHost, type HostStats } from '../models/inference-host.ts'
 import type { Inspection } from '../models/inspection.ts'
@@ -145,11 +146,12 @@ async function runParts(
   })
 
   let sayHealth = (): void => undefined
+  let looks = (): LearnedLooks | undefined => undefined
   const onHealth = (health: Health): void => {
     reportHealth(health, { log, tell })
     sayHealth()
   }
-  const { rig, truthOf } = await openSensors(config, { onHealth }, signal)
+  const { rig, truthOf } = await openSensors(config, { onHealth, looks: () => looks() }, signal)
   defer(() => rig.close())
 
   const links = openLinks(config.links, {
@@ -213,6 +215,8 @@ async function runParts(
     onFollowed: () => status.publish(),
     defer,
   })
+  // What the new light or lens looks like is what a teaching is about to learn.
+  looks = () => (care.isTeaching() ? undefined : host.stats().description?.looks)
   const http = config.http.enabled
     ? await openDoor(config.http, { care, host, config, log, tell })
     : undefined

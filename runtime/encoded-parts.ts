@@ -1,4 +1,5 @@
 /** Good parts, captured or kept from an interrupted teaching, as features: each is on the disk before the next one counts. */
+import { looksOf, type Looks } from '../drivers/look-limits.ts'
 import { withoutDegraded, type Condition } from '../drivers/sample.ts'
 import type { Bundle } from '../models/bundle.ts'
 import { ENGINE } from '../models/engine.ts'
@@ -26,6 +27,8 @@ export interface EncodeOptions {
 export interface EncodedPart extends TaughtPart {
   readonly heldOut: boolean
   readonly condition: Condition
+  /** Of its frames, as they are kept. */
+  readonly looks: Looks
 }
 
 /** Of so many of the last parts the novelty is told while they are captured. */
@@ -86,18 +89,17 @@ async function loadPart(
   item: PartToTeach,
   { bundle, teaching, seed }: EncodeOptions,
 ): Promise<EncodedPart | undefined> {
-  const stored = await teaching.load(item.partId, 'features')
-  if (stored === undefined) return undefined
-  const { features, condition } = stored
-  if (features?.bundleId === bundle.id && features.engine === ENGINE) {
-    return { ...item, condition, features }
-  }
   const whole = await teaching.load(item.partId, 'all')
   if (whole === undefined) return undefined
+  const { features, condition } = whole
+  const looks = looksOf(whole.frames)
+  if (features?.bundleId === bundle.id && features.engine === ENGINE) {
+    return { ...item, condition, features, looks }
+  }
   const { features: anew, condition: seen } = await encodeSample(sampleOfStored(whole), { bundle, seed })
   if (anew === undefined) return undefined
   await teaching.keep({ ...whole, condition: seen, features: anew, heldOut: item.heldOut })
-  return { ...item, condition: seen, features: anew }
+  return { ...item, condition: seen, features: anew, looks }
 }
 
 /** Encodes it and puts it on the disk. @returns undefined for a sample without a usable frame. */
@@ -120,7 +122,7 @@ async function encodeCaptured(
   }
   if (features === undefined) return undefined
   await teaching.keep({ partId, heldOut, capturedAt, condition, absent, flags, frames, features })
-  return { partId, heldOut, condition, features }
+  return { partId, heldOut, condition, features, looks: looksOf(frames) }
 }
 
 function noveltyOf(points: readonly CurvePoint[]): string | undefined {

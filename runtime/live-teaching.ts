@@ -74,6 +74,11 @@ export class LiveTeaching {
     return { captured, parts }
   }
 
+  /** Parts are put away: what they look like is not yet known. */
+  get isCapturing(): boolean {
+    return this.#session !== undefined
+  }
+
   /** Returns at once. */
   offer({ sample, inspection }: { sample: Sample; inspection?: Inspection }): void {
     const session = this.#session

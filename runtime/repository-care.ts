@@ -51,6 +51,8 @@ export interface CareOptions {
 }
 
 export interface RepositoryCare {
+  /** Parts are put away to be taught. */
+  isTeaching(): boolean
   /** What the doors of the station offer: MQTT has them already. */
   readonly context: OperationsContext
   readonly archive: PartArchive | undefined
@@ -237,6 +239,7 @@ export async function openRepositoryCare(options: CareOptions): Promise<Reposito
   return {
     context,
     archive,
+    isTeaching: () => teaching.isCapturing,
     onVerdict(verdict, about) {
       watch.see(verdict)
       teaching.offer(about)

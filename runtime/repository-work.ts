@@ -273,7 +273,12 @@ async function taughtAgain(
   })
   return makeRepository({
     ...repository,
-    manifest: { ...repository.manifest, made: 'rebuilt', parent: previousId },
+    manifest: {
+      ...repository.manifest,
+      ...(manifest.looks && { looks: manifest.looks }),
+      made: 'rebuilt',
+      parent: previousId,
+    },
   })
 }
 

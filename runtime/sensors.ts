@@ -2,6 +2,7 @@
 import type { Driver, StationDrivers } from '../drivers/driver.ts'
 import type { Modality } from '../drivers/frame.ts'
 import type { Health } from '../drivers/health.ts'
+import type { LearnedLooks } from '../drivers/look-limits.ts'
 import { replayStation } from '../drivers/replay.ts'
 import { openRig, type Rig, type SensorOptions } from '../drivers/rig.ts'
 import { CATEGORY_NAMES, type CategoryName } from '../drivers/synthetic/catalogue.ts'
@@ -29,6 +30,8 @@ export interface OpenSensorsOptions {
   /** For teaching: synthetic parts have no defects, and replayed ones are not labelled as bad, nor of the test split unless the config names it. */
   readonly goodPartsOnly?: true
   onHealth?(health: Health): void
+  /** How frames may look, by the repository in use. */
+  looks?(): LearnedLooks | undefined
 }
 
 /** Rejects with the signal's reason only: a sensor that is absent is lost, and that is no error. */
@@ -54,7 +57,7 @@ export async function openSensors(
   }
   const rgb = sensorOf('rgb')
   const xyz = sensorOf('xyz')
-  const { onHealth } = options
+  const { onHealth, looks } = options
   const rig = await openRig(
     {
       ...(rgb && { rgb }),
@@ -62,6 +65,7 @@ export async function openSensors(
       skewToleranceMs: config.skewToleranceMs,
       staleMs: STALE_MS,
       ...(onHealth && { onHealth }),
+      ...(looks && { looks }),
     },
     signal,
   )

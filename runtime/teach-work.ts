@@ -1,4 +1,5 @@
 /** Teaching a product, from parts to a repository in use: for the command line, and for a job of the running station. */
+import { learnLooks } from '../drivers/look-limits.ts'
 import { startLearningCurve } from '../models/learning-curve.ts'
 import { RepositoryError } from '../models/repository.ts'
 import { qualityOf } from '../models/teach-quality.ts'
@@ -51,6 +52,7 @@ export async function teachInShop(shop: Workshop, work: TeachWork): Promise<Teac
     bundle,
     parts: parts.filter((part) => !part.heldOut),
     heldOut: parts.filter((part) => part.heldOut),
+    looks: learnLooks(parts.map((part) => part.looks)),
     ...comparer,
     byteBudget: Math.round(recipe.bankMebibytes * 2 ** 20),
     falseRejectRate: recipe.falseRejectRate,
