@@ -104,6 +104,12 @@ function measureFaults<M extends 'rgb' | 'xyz'>(
   }
 }
 
+t.test('what the library opens for the life of the process is no leak', { skip }, async (t) => {
+  const driver = genicam({ ...picture, camera: 'no-such-camera' })
+  await t.rejects(driver.open(new AbortController().signal), { code: 'DRIVER_UNAVAILABLE' })
+  await driver.close()
+})
+
 t.test('faults of a camera', { skip, timeout: 100_000 }, async (t) => {
   const rgb = {
     adapter: 'genicam',
