@@ -51,7 +51,7 @@ function found<Link>(links: ReadonlyMap<string, Link>, name: string): Link {
 }
 
 function serialLine(config: SerialLinkConfig, options: LineLinksOptions): KeptLink<SerialLine> {
-  const { name, kind, ...settings } = config
+  const { name, ...settings } = config
   return new KeptLink<SerialLine>({
     name,
     ...options,
