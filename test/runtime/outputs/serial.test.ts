@@ -84,7 +84,7 @@ t.test('never late, and never more than may wait', async (t) => {
 
 t.test(
   'whatever the order of verdicts, unplugs and replugs, nothing written stems from before',
-  async (t) => {
+  async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('verdict' as const), ageMs: fc.integer({ min: 0, max: 800 }) }),
       fc.record({ kind: fc.constant('unplug' as const) }),

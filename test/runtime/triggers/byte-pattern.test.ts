@@ -4,7 +4,7 @@ import { delimitedPattern, fixedPattern, MAX_MESSAGE_BYTES } from '../../../runt
 
 const bytes = (text: string) => Buffer.from(text, 'latin1')
 
-t.test('a trigger is found however its bytes are cut', async (t) => {
+t.test('a trigger is found however its bytes are cut', async () => {
   fc.assert(
     fc.property(
       fc.array(fc.constantFrom('noise', '\x02T\x03', '\x02', 'T'), { maxLength: 50 }),
@@ -40,7 +40,7 @@ t.test('a message without an end is dropped up to the next one', async (t) => {
   t.same(pattern.take(bytes(`${'y'.repeat(MAX_MESSAGE_BYTES + 1)}\nz\n`)), { partIds: ['z'], tooLong: 1 })
 })
 
-t.test('no bytes break it', async (t) => {
+t.test('no bytes break it', async () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 600 })), (pieces) => {
       for (const pattern of [fixedPattern('ab'), delimitedPattern('\r\n', 'T')]) {
