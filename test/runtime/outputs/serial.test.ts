@@ -82,53 +82,48 @@ t.test('never late, and never more than may wait', async (t) => {
   t.equal(await close(), 0)
 })
 
-t.test(
-  'whatever the order of verdicts, unplugs and replugs, nothing written stems from before',
-  async () => {
-    const step = fc.oneof(
-      fc.record({ kind: fc.constant('verdict' as const), ageMs: fc.integer({ min: 0, max: 800 }) }),
-      fc.record({ kind: fc.constant('unplug' as const) }),
-      fc.record({ kind: fc.constant('plug' as const) }),
-      fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 700 }) }),
-    )
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(step, { maxLength: 40 }),
-        fc.option(fc.integer({ min: 0, max: 600 }), { nil: undefined }),
-        async (steps, delayMs) => {
-          const made = await makeOutput({ bytes: 'R', ...(delayMs !== undefined && { delayMs }) })
-          const { clock, serial, ejector } = made
-          let upSinceMs: number | undefined = clock.now()
-          let owed = 0
-          const startsMs = new Map<number, number>([[1, clock.now()]])
-          const triggersMs: number[] = []
-          for (const one of steps) {
-            if (one.kind === 'verdict') {
-              owed++
-              triggersMs.push(clock.now() - one.ageMs)
-              ejector.tell(reject(`part-${owed}`), clock.now() - one.ageMs)
-            } else if (one.kind === 'wait') await clock.advance(one.ms)
-            else if (one.kind === 'plug') serial.plug()
-            else serial.unplug()
-            const since = serial.link.session?.sinceMs
-            if (since !== undefined && since !== upSinceMs) startsMs.set(serial.session(), since)
-            upSinceMs = since
-          }
-          await clock.advance(1000)
-          for (const { session, atMs } of serial.written) {
-            const since = startsMs.get(session) ?? Infinity
-            const fits = triggersMs.some(
-              (ms) => ms >= since && (delayMs === undefined || atMs >= ms + delayMs),
-            )
-            if (!fits) return false
-          }
-          const leak = await made.close()
-          const { told, dropped } = ejector.counts()
-          const sum = told + Object.values(dropped).reduce((total, count) => total + count, 0)
-          return leak === 0 && sum === owed && told === serial.written.length
-        },
-      ),
-      { numRuns: 300 },
-    )
-  },
-)
+t.test('whatever the order of verdicts, unplugs and replugs, nothing written stems from before', async () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('verdict' as const), ageMs: fc.integer({ min: 0, max: 800 }) }),
+    fc.record({ kind: fc.constant('unplug' as const) }),
+    fc.record({ kind: fc.constant('plug' as const) }),
+    fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 700 }) }),
+  )
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 40 }),
+      fc.option(fc.integer({ min: 0, max: 600 }), { nil: undefined }),
+      async (steps, delayMs) => {
+        const made = await makeOutput({ bytes: 'R', ...(delayMs !== undefined && { delayMs }) })
+        const { clock, serial, ejector } = made
+        let upSinceMs: number | undefined = clock.now()
+        let owed = 0
+        const startsMs = new Map<number, number>([[1, clock.now()]])
+        const triggersMs: number[] = []
+        for (const one of steps) {
+          if (one.kind === 'verdict') {
+            owed++
+            triggersMs.push(clock.now() - one.ageMs)
+            ejector.tell(reject(`part-${owed}`), clock.now() - one.ageMs)
+          } else if (one.kind === 'wait') await clock.advance(one.ms)
+          else if (one.kind === 'plug') serial.plug()
+          else serial.unplug()
+          const since = serial.link.session?.sinceMs
+          if (since !== undefined && since !== upSinceMs) startsMs.set(serial.session(), since)
+          upSinceMs = since
+        }
+        await clock.advance(1000)
+        for (const { session, atMs } of serial.written) {
+          const since = startsMs.get(session) ?? Infinity
+          const fits = triggersMs.some((ms) => ms >= since && (delayMs === undefined || atMs >= ms + delayMs))
+          if (!fits) return false
+        }
+        const leak = await made.close()
+        const { told, dropped } = ejector.counts()
+        const sum = told + Object.values(dropped).reduce((total, count) => total + count, 0)
+        return leak === 0 && sum === owed && told === serial.written.length
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
