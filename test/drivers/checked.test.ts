@@ -5,6 +5,7 @@ import { fakeDriver } from '../../drivers/fake.ts'
 import { faulty, type Fault } from '../../drivers/faulty.ts'
 import { freezeWatch } from '../../drivers/freeze.ts'
 import { defaultFrameLimits } from '../../drivers/frame-check.ts'
+import { learnLooks, looksOf, type LearnedLooks } from '../../drivers/look-limits.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import { virtualClock } from '../support/virtual-clock.ts'
 
@@ -83,4 +84,45 @@ t.test('a frame that nobody waits for any more does not reach the freeze watch',
     message: 'too late',
   })
   t.equal(seen, 0)
+})
+
+t.test('what was taught says how a frame may look, from the frame on at which it changes', async (t) => {
+  const plain = fakeDriver({ modality: 'xyz', clock })
+  let byMetres = 1
+  const scanner: Driver<'xyz'> = {
+    ...plain,
+    async capture(trigger, signal) {
+      const frame = await plain.capture(trigger, signal)
+      const remarks = [{ code: 'clock-step', detail: 'is stamped oddly', degrades: false }]
+      return { ...frame, remarks, pointsMetres: frame.pointsMetres.map((value) => value * byMetres) }
+    },
+  }
+  let learned: LearnedLooks | undefined
+  const driver = checked(scanner, { ...settings(), looks: () => learned })
+  await driver.open(never())
+  let part = 0
+  const codes = async () => {
+    await clock.advance(10)
+    const trigger = { id: `part-${++part}`, atMs: clock.now(), source: 'bench' } as const
+    const { remarks } = await driver.capture(trigger, never())
+    return remarks?.map(({ code }) => code)
+  }
+  byMetres = 1.2
+  t.same(await codes(), ['clock-step'], 'nothing is taught')
+  byMetres = 1
+  const taught = await Promise.all(
+    [1, 2, 3].map(async (seed) => {
+      const fake = fakeDriver({ modality: 'xyz', clock, seed })
+      await fake.open(never())
+      return looksOf({
+        xyz: await fake.capture({ id: 'taught', atMs: clock.now(), source: 'teach' }, never()),
+      })
+    }),
+  )
+  learned = learnLooks(taught)
+  t.same(await codes(), ['clock-step'])
+  byMetres = 1.2
+  t.same(await codes(), ['clock-step', 'distance'])
+  byMetres = 2
+  await t.rejects(codes(), { code: 'DRIVER_BAD_FRAME', reason: 'rejected', message: /median distance/ })
 })

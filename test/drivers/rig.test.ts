@@ -379,3 +379,98 @@ t.test(`random fault schedules at any pace: no trigger without its sample (seed 
   await fc.assert(property, { seed, numRuns: 40, includeErrorInReport: true })
   t.ok(captures > 1500, `${captures} captures`)
 })
+
+/** Of one trigger and one sensor: when it exposes, when that frame arrives, and whether it gets lost on the way. */
+const exposure = fc.record({
+  afterMs: fc.integer({ min: 0, max: 40 }),
+  travelMs: fc.oneof(
+    { weight: 3, arbitrary: fc.integer({ min: 0, max: 30 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 0, max: 250 }) },
+  ),
+  isLost: fc.integer({ min: 0, max: 7 }).map((n) => n === 0),
+  /** The driver drops what came too late for the trigger before; some do not. */
+  isDrained: fc.boolean(),
+})
+const exposures = fc.array(
+  fc.record({ rgb: exposure, xyz: exposure, pauseMs: fc.integer({ min: 1, max: 200 }) }),
+  {
+    minLength: 5,
+    maxLength: 40,
+  },
+)
+
+t.test(
+  `any order of exposures, delays and losses: a frame shows the part of its trigger (seed ${seed})`,
+  async (t) => {
+    let complete = 0
+    let single = 0
+    const property = fc.asyncProperty(exposures, async (schedule) => {
+      const clock = virtualClock(0)
+      let part = 0
+      /** Frames come when they come, also those that an earlier capture gave up; the number of the part is in the pixels. */
+      const line = <M extends Modality>(modality: M): Driver<M> => {
+        const plain = fakeDriver({ modality, name: modality, width: 2, height: 2, clock })
+        const come: { part: number; exposedAtMs: number }[] = []
+        let wake = (): void => undefined
+        return {
+          ...plain,
+          async capture(trigger, signal) {
+            const { afterMs, travelMs, isLost, isDrained } = schedule[part - 1]![modality]
+            if (isDrained) come.length = 0
+            clock.after(afterMs, () => {
+              const exposed = { part, exposedAtMs: clock.now() }
+              if (isLost) return
+              clock.after(travelMs, () => {
+                come.push(exposed)
+                wake()
+              })
+            })
+            while (come.length === 0) {
+              await new Promise<void>((resolve, reject) => {
+                wake = resolve
+                signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+              })
+            }
+            const frame = await plain.capture(trigger, signal)
+            const { exposedAtMs, part: shown } = come.shift()!
+            return { ...frame, exposedAtMs, sequence: shown }
+          },
+        }
+      }
+      const rgb = line('rgb')
+      const xyz = line('xyz')
+      const rig = await openRig(
+        {
+          rgb: { make: () => rgb, supervision },
+          xyz: { make: () => xyz, supervision },
+          skewToleranceMs: 20,
+          clock,
+        },
+        never(),
+      )
+      for (const { pauseMs } of schedule) {
+        part++
+        const asked: Trigger = { id: `part-${part}`, atMs: clock.now(), source: 'bench' }
+        const sample = await clock.settle(rig.capture(asked, never()))
+        checkSample(sample, asked, clock)
+        const frames = Object.values(sample.frames)
+        for (const { sequence, exposedAtMs, sensor } of frames) {
+          if (sequence !== part) throw new Error(`${sensor} shows part ${sequence} for trigger ${part}`)
+          if (exposedAtMs < asked.atMs) throw new Error(`${sensor} was exposed before its trigger`)
+        }
+        if (sample.condition === 'complete') {
+          complete++
+          const [first, second] = frames
+          if (Math.abs(first!.exposedAtMs - second!.exposedAtMs) !== sample.skewMs || sample.skewMs > 20) {
+            throw new Error(`skew ${sample.skewMs}`)
+          }
+        } else if (frames.length === 1) single++
+        await clock.advance(pauseMs)
+      }
+      await clock.settle(rig.close())
+    })
+    await fc.assert(property, { seed, numRuns: 60, includeErrorInReport: true })
+    t.ok(complete > 20, `${complete} complete samples`)
+    t.ok(single > 100, `${single} with one frame`)
+  },
+)
