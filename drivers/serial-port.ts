@@ -6,6 +6,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { SerialPort } from 'serialport'
 import { MAX_UNSENT_BYTES, type ByteLink, type ByteLinkEvents } from './byte-link.ts'
+import { delay, monotonicClock } from './clock.ts'
 import { messageOf } from './message-of.ts'
 
 export interface SerialSettings {
@@ -32,6 +33,13 @@ export interface SerialLink extends ByteLink {
 export interface SerialLinkOptions extends SerialSettings, ByteLinkEvents {
   readonly signal: AbortSignal
 }
+
+/**
+ * The kernel lets go of a port's lock when a read that was under way has returned, on a busy machine a moment after the
+ * close: who opens it again at once would find it locked.
+ */
+const OPENING_ATTEMPTS = 10
+const REOPENING_PAUSE_MS = 30
 
 /** Rejects with an Error that says why (gone, locked by another, no permission), or with the signal's reason. */
 export async function openSerialLink(options: SerialLinkOptions): Promise<SerialLink> {
@@ -77,10 +85,13 @@ export async function openSerialLink(options: SerialLinkOptions): Promise<Serial
     void shut() // a port in an unknown state is of no use; never rejects
   })
   port.on('data', (bytes: Buffer) => options.onBytes(bytes))
-  try {
-    await ended((done) => port.open(done))
-  } catch (error) {
-    throw new Error(`${path}: ${messageOf(error)}`, { cause: error })
+  for (let attempt = 1; !port.isOpen; attempt++) {
+    try {
+      await ended((done) => port.open(done))
+    } catch (error) {
+      if (attempt === OPENING_ATTEMPTS) throw new Error(`${path}: ${messageOf(error)}`, { cause: error })
+      await delay(REOPENING_PAUSE_MS, signal, monotonicClock)
+    }
   }
   wasOpen = true
   // Opening cannot be interrupted.

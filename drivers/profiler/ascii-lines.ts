@@ -8,6 +8,8 @@ export interface AsciiLinesOptions {
   readonly separator: string
   /** Counted from 0. Absent: the lines have no counter. */
   readonly counterColumn?: number
+  /** Counted from 0. Absent: the lines have no time stamp. */
+  readonly stampColumn?: number
   /** Of the first sample; all columns from there on are samples. */
   readonly firstColumn: number
   /** Stands for a sample without a return. */
@@ -79,7 +81,7 @@ export class AsciiLines implements ProfileParser {
   }
 
   #profileOf(text: string): Profile | string {
-    const { separator, counterColumn, firstColumn, invalidText, invalidCodes } = this.#options
+    const { separator, counterColumn, stampColumn, firstColumn, invalidText, invalidCodes } = this.#options
     const columns = text.split(separator)
     // Some end the line with a separator.
     if (columns.at(-1)?.trim() === '') columns.pop()
@@ -91,13 +93,19 @@ export class AsciiLines implements ProfileParser {
       else if (!NUMBER.test(column)) return `a line with ${quoted(column)} in it`
       else heights[i] = invalidCodes.includes(Number(column)) ? NaN : Number(column)
     }
-    if (counterColumn === undefined) return { heights }
-    const counter = columns[counterColumn] ?? ''
-    if (!NUMBER.test(counter) || !Number.isSafeInteger(Number(counter))) {
-      return `a line with the counter ${quoted(counter)}`
-    }
-    return { counter: Number(counter), heights }
+    const counter = wholeNumberIn(columns, counterColumn)
+    if (typeof counter === 'string') return `a line with the counter ${counter}`
+    const stamp = wholeNumberIn(columns, stampColumn)
+    if (typeof stamp === 'string') return `a line with the time stamp ${stamp}`
+    return { heights, ...(counter !== undefined && { counter }), ...(stamp !== undefined && { stamp }) }
   }
+}
+
+/** @returns undefined without such a column, or what stands there if it is no whole number */
+function wholeNumberIn(columns: readonly string[], index: number | undefined): number | undefined | string {
+  if (index === undefined) return undefined
+  const text = columns[index] ?? ''
+  return NUMBER.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : quoted(text)
 }
 
 const quoted = (text: string): string => JSON.stringify(text.slice(0, 40))

@@ -2,6 +2,8 @@
 export interface Profile {
   /** The encoder's or trigger's count as sent; absent where the format has none. */
   readonly counter?: number
+  /** When it was exposed, by the sensor's clock and in its unit; absent where the format has none. */
+  readonly stamp?: number
   /** In the sensor's own unit. NaN for a sample without a return. */
   readonly heights: Float64Array
   /** Along the laser line, in the sensor's own unit; absent where they follow from a start and a pitch. */

@@ -12,6 +12,7 @@ import { CounterTrack, type CounterTrackOptions, type Place } from './counter-tr
 import { MapBuilder, type MapGeometry } from './map-builder.ts'
 import type { Profile } from './profile.ts'
 import type { OpenProfileSource, ProfileSource } from './profile-source.ts'
+import { ProfileStamps } from './profile-stamps.ts'
 
 export interface ProfilerOptions extends MapGeometry, CounterTrackOptions {
   readonly name: string
@@ -32,6 +33,13 @@ export interface ProfilerOptions extends MapGeometry, CounterTrackOptions {
   readonly stopCommand?: Uint8Array
   /** Without a byte for so long the sensor is lost. Absent: the line may stand still. */
   readonly silenceMs?: number
+  /** One step of the sensor's time stamps, where its profiles have them. */
+  readonly stampMs?: number
+  /**
+   * The network may hold profiles back (a lost packet, a cable) and bring them all at once, later. Without time stamps they
+   * would pass for those of the next part: so a capture for which none came ends the connection, and what it held.
+   */
+  readonly endsAfterMiss?: true
   readonly clock: Clock
 }
 
@@ -46,6 +54,7 @@ interface Line extends Place {
 interface Capture {
   readonly earliestMs: number
   map: { readonly builder: MapBuilder; readonly run: number; readonly exposedAtMs: number } | undefined
+  clockRemark: FrameRemark | undefined
   damageBefore: number
   cancelLimit: () => void
   settle(outcome: XyzFrame | Error): void
@@ -71,6 +80,7 @@ export class Profiler implements Driver<'xyz'> {
   #lines: Line[] = []
   #runSinceMs = 0
   #capture: Capture | undefined
+  #stamps: ProfileStamps | undefined
   #sequence = 0
   #counters = zeroes()
   /** Of the last profile with another number of samples. */
@@ -98,7 +108,14 @@ export class Profiler implements Driver<'xyz'> {
     const startedAtMs = clock.now()
     const earliestMs = startCommand ? startedAtMs : trigger.atMs - earlyMs
     const frame = new Promise<XyzFrame>((resolve, reject) => {
-      const abort = (): void => settle(signal.reason as Error)
+      const abort = (): void => {
+        settle(signal.reason as Error)
+        if (this.#options.endsAfterMiss && capture.map === undefined) {
+          this.#lose(
+            'no profile came for a trigger, and what the network holds back would pass for the next part',
+          )
+        }
+      }
       const settle = (outcome: XyzFrame | Error): void => {
         if (this.#capture !== capture) return
         this.#capture = undefined
@@ -109,7 +126,14 @@ export class Profiler implements Driver<'xyz'> {
         else reject(outcome)
       }
       const damageBefore = source.damage.total + this.#counters['other width']
-      const capture: Capture = { earliestMs, map: undefined, damageBefore, cancelLimit: noLimit, settle }
+      const capture: Capture = {
+        earliestMs,
+        map: undefined,
+        clockRemark: undefined,
+        damageBefore,
+        cancelLimit: noLimit,
+        settle,
+      }
       this.#capture = capture
       signal.addEventListener('abort', abort, { once: true })
     })
@@ -165,6 +189,8 @@ export class Profiler implements Driver<'xyz'> {
     this.#lost = undefined
     this.#lines = []
     this.#track = new CounterTrack(this.#options)
+    const { stampMs, latencyMs } = this.#options
+    this.#stamps = stampMs === undefined ? undefined : new ProfileStamps({ stampMs, latencyMs })
     this.#sequence = 0
     this.#counters = zeroes()
     this.#otherWidth = undefined
@@ -220,18 +246,21 @@ export class Profiler implements Driver<'xyz'> {
     if (isFatal) this.#lose(`sent ${last}, and where the next one begins is unknown`)
     else if (inARow >= DAMAGED_IN_A_ROW)
       this.#lose(`sent no profile ${inARow} times in a row, the last time ${last}`)
-    else this.#startLimit(this.#options.clock.now())
+    else this.#startLimit()
   }
 
   #take(profile: Profile): void {
     if (this.#lost !== undefined) return
     const { samples, latencyMs, clock, profiles } = this.#options
     this.#counters.profiles++
-    const exposedAtMs = clock.now() - latencyMs
+    const { exposedAtMs, remark } = this.#stamps?.read(profile.stamp, clock.now()) ?? {
+      exposedAtMs: clock.now() - latencyMs,
+    }
+    if (remark && this.#capture) this.#capture.clockRemark = remark
     if (profile.heights.length !== samples) {
       this.#counters['other width']++
       this.#otherWidth = `profiles of ${profile.heights.length} samples came, the config says ${samples}`
-      this.#startLimit(exposedAtMs)
+      this.#startLimit()
       return
     }
     const place = this.#track.place(profile.counter)
@@ -255,7 +284,7 @@ export class Profiler implements Driver<'xyz'> {
       capture.map = { builder, run: line.run, exposedAtMs: sinceMs }
       capture.cancelLimit()
       capture.cancelLimit = noLimit
-      this.#startLimit(sinceMs)
+      this.#startLimit()
     }
     const { builder, run } = capture.map
     if (line.run !== run) return this.#finish(capture)
@@ -265,12 +294,11 @@ export class Profiler implements Driver<'xyz'> {
   }
 
   /** The time of a map runs from the first that came for it, were it a damaged profile. */
-  #startLimit(exposedAtMs: number): void {
+  #startLimit(): void {
     const capture = this.#capture
     if (capture === undefined || capture.cancelLimit !== noLimit) return
     const { mapLimitMs, clock } = this.#options
-    const restMs = Math.max(0, exposedAtMs + mapLimitMs - clock.now())
-    capture.cancelLimit = clock.after(restMs, () => this.#finish(capture))
+    capture.cancelLimit = clock.after(mapLimitMs, () => this.#finish(capture))
   }
 
   #finish(capture: Capture): void {
@@ -286,7 +314,10 @@ export class Profiler implements Driver<'xyz'> {
       capture.settle(new DriverError('DRIVER_BAD_FRAME', detail))
       return
     }
-    const remarks = remarksOf(counts, profiles, why)
+    const remarks = [
+      ...(capture.clockRemark ? [capture.clockRemark] : []),
+      ...remarksOf(counts, profiles, why),
+    ]
     capture.settle({
       sensor: this.name,
       modality: 'xyz',

@@ -6,6 +6,8 @@ export interface SampleLayout {
   /** Absent: the format has no counter. */
   readonly counterAtByte?: number
   readonly counterBytes: 2 | 4
+  /** Four bytes. Absent: the format has no time stamp. */
+  readonly stampAtByte?: number
   readonly samplesAtByte: number
   readonly sample: 'int16' | 'uint16' | 'int32' | 'float32'
   /** Heights alone, or position and height in turn. */
@@ -14,12 +16,14 @@ export interface SampleLayout {
   readonly invalidCodes: readonly number[]
 }
 
+const STAMP_BYTES = 4
+
 export const sampleBytes = ({ sample }: Pick<SampleLayout, 'sample'>): 2 | 4 =>
   sample === 'int16' || sample === 'uint16' ? 2 : 4
 
 /** The whole rest of the body is samples. @returns why it is no profile, if it is none */
 export function profileFrom(body: Buffer, layout: SampleLayout): Profile | string {
-  const { byteOrder, counterAtByte, counterBytes, samplesAtByte, order } = layout
+  const { byteOrder, counterAtByte, counterBytes, stampAtByte, samplesAtByte, order } = layout
   const stride = sampleBytes(layout) * (order === 'xz' ? 2 : 1)
   const rest = body.length - samplesAtByte
   if (rest < stride || rest % stride !== 0) {
@@ -27,6 +31,9 @@ export function profileFrom(body: Buffer, layout: SampleLayout): Profile | strin
   }
   if (counterAtByte !== undefined && counterAtByte + counterBytes > body.length) {
     return `a frame of ${body.length} bytes without the counter at ${counterAtByte}`
+  }
+  if (stampAtByte !== undefined && stampAtByte + STAMP_BYTES > body.length) {
+    return `a frame of ${body.length} bytes without the time stamp at ${stampAtByte}`
   }
   const isLittle = byteOrder === 'little'
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
@@ -46,7 +53,13 @@ export function profileFrom(body: Buffer, layout: SampleLayout): Profile | strin
       : counterBytes === 2
         ? view.getUint16(counterAtByte, isLittle)
         : view.getUint32(counterAtByte, isLittle)
-  return { heights, ...(counter !== undefined && { counter }), ...(positions && { positions }) }
+  const stamp = stampAtByte === undefined ? undefined : view.getUint32(stampAtByte, isLittle)
+  return {
+    heights,
+    ...(counter !== undefined && { counter }),
+    ...(stamp !== undefined && { stamp }),
+    ...(positions && { positions }),
+  }
 }
 
 function readerOf(view: DataView, sample: SampleLayout['sample'], isLittle: boolean): (at: number) => number {

@@ -69,8 +69,20 @@ const invalidCodes = (codes: number[]) =>
     .describe('Heights that mean: no return. NaN always does.')
 
 const column = z.int().min(0).max(1000)
+const millisecondsPerStamp = z
+  .number()
+  .min(0.000_001)
+  .max(1000)
+  .default(0.001)
+  .describe('One step of the time stamps.')
 const asciiKeys = {
   separator: z.string().min(1).max(4).default(',').describe('Between two numbers of a line.'),
+  stampColumn: column
+    .optional()
+    .describe(
+      'Column of the time stamp, counted from 0. Absent: the lines have none, and profiles are dated by their arrival.',
+    ),
+  millisecondsPerStamp,
   firstColumn: column
     .default(1)
     .describe('Column of the first height, counted from 0; all after it are heights.'),
@@ -81,6 +93,12 @@ const counterColumn = column.describe('Column of the encoder’s or trigger’s 
 
 const offset = z.int().min(0).max(4096)
 const layoutKeys = {
+  stampAtByte: offset
+    .optional()
+    .describe(
+      'Where the time stamp (four bytes) lies. Absent: there is none, and profiles are dated by their arrival.',
+    ),
+  millisecondsPerStamp,
   counterBytes: z
     .literal([2, 4])
     .default(4)
@@ -328,6 +346,7 @@ export function makeProfiler(sensor: ProfilerSensor, clock: Clock = monotonicClo
     identity: `${format.kind} at ${'host' in link ? `${link.host}:${link.port}` : link.path}`,
     openSource: sourceOf(sensor, clock),
     latencyMs: sensor.latencyMs,
+    ...stampsOf(sensor),
     earlyMs: sensor.earlyMs,
     mapLimitMs: limitMs,
     mostMissing: mostMissingShare,
@@ -336,6 +355,16 @@ export function makeProfiler(sensor: ProfilerSensor, clock: Clock = monotonicClo
     ...(silenceMs !== undefined && { silenceMs }),
     clock,
   })
+}
+
+/** How profiles are dated. A serial port holds nothing back. */
+function stampsOf({
+  link,
+  format,
+}: ProfilerSensor): { stampMs: number } | { endsAfterMiss: true } | undefined {
+  const hasStamps = 'stampColumn' in format ? format.stampColumn !== undefined : 'stampAtByte' in format
+  if (hasStamps) return { stampMs: format.millisecondsPerStamp }
+  return link.via === 'tcp' ? { endsAfterMiss: true } : undefined
 }
 
 function sourceOf(sensor: ProfilerSensor, clock: Clock): OpenProfileSource {
@@ -348,7 +377,7 @@ function sourceOf(sensor: ProfilerSensor, clock: Clock): OpenProfileSource {
       address: link.via === 'modbus-tcp' ? { ...link, transport: 'tcp' } : { ...link, transport: 'rtu' },
       unit: link.unit,
       samples: map.samples,
-      layout: { ...format, byteOrder: 'big' },
+      layout: { ...layoutOf(format, 'big'), counterAtByte: format.counterAtByte },
       clock,
     })
   }
@@ -384,9 +413,12 @@ function parserOf(
   switch (format.kind) {
     case 'gocator-ascii':
     case 'ascii': {
-      const { counterColumn, ...rest } = format
-      const counter = counterColumn !== undefined && { counterColumn }
-      return new AsciiLines({ ...rest, ...counter, mostSamples, skipsFirst: isSerial })
+      const { counterColumn, stampColumn, ...rest } = format
+      const columns = {
+        ...(counterColumn !== undefined && { counterColumn }),
+        ...(stampColumn !== undefined && { stampColumn }),
+      }
+      return new AsciiLines({ ...rest, ...columns, mostSamples, skipsFirst: isSerial })
     }
     case 'sick-stx': {
       const layout = layoutOf(format, 'big')
@@ -412,11 +444,16 @@ function parserOf(
 }
 
 function layoutOf(
-  format: Extract<Format, { kind: 'sick-stx' | 'length-prefixed' }>,
+  format: Extract<Format, { kind: 'sick-stx' | 'length-prefixed' | 'registers' }>,
   byteOrder: SampleLayout['byteOrder'],
 ): SampleLayout {
-  const { counterAtByte, ...rest } = format
-  return { ...rest, byteOrder, ...(counterAtByte !== undefined && { counterAtByte }) }
+  const { counterAtByte, stampAtByte, ...rest } = format
+  return {
+    ...rest,
+    byteOrder,
+    ...(counterAtByte !== undefined && { counterAtByte }),
+    ...(stampAtByte !== undefined && { stampAtByte }),
+  }
 }
 
 const bytesIn = (layout: SampleLayout, samples: number): number =>
