@@ -1,5 +1,6 @@
 /** `radar-edge bench sensors`: every adapter against a real peer on this machine. Nothing here passes or fails. */
 import { fileURLToPath } from 'node:url'
+import { genicamCases } from '../../drivers/bench/genicam-cases.ts'
 import { bridgeCases, gstreamerCases } from '../../drivers/bench/sensor-cases.ts'
 import { benchSensors, type SensorBenchRow } from '../../drivers/bench/sensors.ts'
 import { packageFile } from '../package-version.ts'
@@ -14,7 +15,7 @@ export interface BenchSensorsOptions {
 
 export async function benchSensorsCommand(options: BenchSensorsOptions): Promise<void> {
   const { seconds, only, json, signal } = options
-  const report = await benchSensors([...bridgeCases, ...gstreamerCases], {
+  const report = await benchSensors([...genicamCases, ...bridgeCases, ...gstreamerCases], {
     seconds,
     driversFolder: fileURLToPath(packageFile('drivers')),
     ...(only !== undefined && { only }),

@@ -25,7 +25,7 @@ t.test('units: millimetres unless the camera or the config says otherwise', asyn
     ['Meter', 4],
   ] as const) {
     const decode = pointDecoder(ABC32F, { ...bare, ...(distanceUnit && { distanceUnit }) })
-    t.equal(rounded(decode(points))[2], metres, distanceUnit)
+    t.equal(rounded(decode(points))[2], metres, String(distanceUnit))
   }
   t.equal(rounded(pointDecoder(ABC32F, bare, { metresPerUnit: 0.5 })(points))[2], 2)
   t.throws(() => pointDecoder(ABC32F, { ...bare, distanceUnit: 'Pixel' }), /Scan3dDistanceUnit is Pixel/)

@@ -3,14 +3,14 @@ import t, { type Test } from 'tap'
 import type { Driver } from '../../drivers/driver.ts'
 import { genicam, type GenicamOptions } from '../../drivers/genicam.ts'
 import { genicam3d, type Genicam3dOptions } from '../../drivers/genicam3d.ts'
-import { layCameraCable, whyNoCameraCable } from '../support/camera-cable.ts'
+import { layCameraCable, whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
 import {
   buildFake3dCamera,
   fake3dCamera,
   fakeGigeCamera,
   whyNoFake3dCamera,
   whyNoFakeGigeCamera,
-} from '../support/fake-gige-camera.ts'
+} from '../../drivers/bench/fake-gige-camera.ts'
 import { measureSensorFault, type SensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
 
 const missing = whyNoCameraCable() || whyNoFakeGigeCamera() || whyNoFake3dCamera()

@@ -8,7 +8,7 @@ import { gstreamerCamera } from '../../drivers/gstreamer-sensors.ts'
 import { rawLayout } from '../../drivers/pixel-formats.ts'
 import { configSchema } from '../../runtime/config-schema.ts'
 import { openSensors } from '../../runtime/sensors.ts'
-import { layCameraCable, whyNoCameraCable } from '../support/camera-cable.ts'
+import { layCameraCable, whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import {
   frameServer,

@@ -4,11 +4,10 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CameraCable } from './camera-cable.ts'
-import { until } from './processes.ts'
 
 export interface GigeCamera {
   /** Resolves when it listens. */
@@ -20,6 +19,7 @@ export interface GigeCamera {
 }
 
 const FAKE = 'arv-fake-gv-camera-0.8'
+const START_LIMIT_MS = 20_000
 
 /** Why there can be no such camera, or false. */
 export function whyNoFakeGigeCamera(): string | false {
@@ -39,7 +39,12 @@ export function gigeCamera(cable: CameraCable, command: readonly string[]): Gige
       const [program, ...parameters] = [...cable.atCamera, ...command]
       const started = spawn(program, parameters, { stdio: ['ignore', 'ignore', 'inherit'] })
       child = started
-      await until(() => started.exitCode !== null || listens(started.pid))
+      const deadlineMs = performance.now() + START_LIMIT_MS
+      while (started.exitCode === null && !listens(started.pid)) {
+        if (performance.now() > deadlineMs)
+          throw new Error(`${command[0]} does not listen on GigE Vision's port`)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
       if (started.exitCode !== null) throw new Error(`${command[0]} ended with status ${started.exitCode}`)
     },
     signal(signal) {
@@ -79,7 +84,7 @@ export function whyNoFake3dCamera(): string | false {
 export function buildFake3dCamera(folder: string): string {
   const program = join(folder, 'fake-3d-camera')
   const flags = spawnSync('pkg-config', ['--cflags', '--libs', 'aravis-0.8'], { encoding: 'utf8' })
-  const source = fileURLToPath(new URL('fake-3d-camera.c', import.meta.url))
+  const source = peerFile('fake-3d-camera.c')
   const parameters = ['-O2', '-o', program, source, ...flags.stdout.trim().split(/\s+/), '-lm']
   const { status, stderr } = spawnSync('gcc', parameters, { encoding: 'utf8' })
   if (status !== 0) throw new Error(stderr)
@@ -88,6 +93,14 @@ export function buildFake3dCamera(folder: string): string {
 
 /** @param program from `buildFake3dCamera` */
 export function fake3dCamera(cable: CameraCable, program: string, { serial = 'R3' } = {}): GigeCamera {
-  const description = fileURLToPath(new URL('fake-3d-camera.xml', import.meta.url))
+  const description = peerFile('fake-3d-camera.xml')
   return gigeCamera(cable, [program, cable.cameraAddress, serial, description])
+}
+
+/** Found from the sources as well as from dist/. */
+function peerFile(name: string): string {
+  const fromSource = fileURLToPath(new URL(`./peers/${name}`, import.meta.url))
+  return existsSync(fromSource)
+    ? fromSource
+    : fileURLToPath(new URL(`../../../drivers/bench/peers/${name}`, import.meta.url))
 }
