@@ -34,4 +34,7 @@ t.test('degraded frames are taken out of what teaches', async (t) => {
     absent: { xyz: { reason: 'rejected', detail: /: the frame has few points/ } },
   })
   t.same(Object.keys(left.frames), ['rgb'])
+  const rgb = { ...sample.frames.rgb!, remarks: [{ code: 'dark', detail: 'is dark', degrades: true }] }
+  const neither = withoutDegraded({ ...left, frames: { rgb } })
+  t.match(neither, { condition: 'none', frames: {}, absent: { rgb: { detail: /is dark/ }, xyz: {} } })
 })

@@ -40,7 +40,9 @@ t.test('from recorded parts to their verdicts: synth, teach --data, replay', asy
   const ledger = openLedger(join(folder, 'state', 'repositories'))
   t.teardown(() => ledger.close())
   const active = ledger.activeFolder('cookie')
-  const { id } = await loadRepository(active!, { bundleId: String(report?.['bundleId']) })
+  const { id, manifest } = await loadRepository(active!, { bundleId: String(report?.['bundleId']) })
+  const { looks } = manifest
+  t.ok(looks!.rgb!.sharpness.least > 0 && looks!.xyz!.distanceMetres.most > 0, 'how its frames look')
   t.equal(id, report?.['repositoryId'], 'it is in use')
   const { product, taught: count, banks, falseRejects } = report!
   const figures = { product, taught: count, banks, falseRejects, gate: { passed: true, unguarded: true } }
