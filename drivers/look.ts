@@ -28,7 +28,7 @@ export interface PointsLook {
 /** As in frame-check.ts: a dark frame's noise stays below, and clipping sensors stop short of 255. */
 const DARK = 6
 const SATURATED = 250
-/** Cells that are looked at, of any frame: about 2 ms. */
+/** Cells that are looked at: 1.3 ms of a picture with 1.3 megapixels, 9 ms of one with 12; 2 ms of points (2-core x86 VM). */
 const SAMPLED_CELLS = 32_768
 
 /** @param frame well-formed, with a point at least (`checkFrame`). */
