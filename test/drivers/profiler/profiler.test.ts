@@ -270,3 +270,40 @@ t.test('what nobody asked for is forgotten, and counted', async (t) => {
   t.match((await driver.report()).counters, { profiles: 50, unused: 30 })
   await driver.close()
 })
+
+t.test('what the network held back is not the next part’s', async (t) => {
+  const { driver, open, send, trigger, lost } = prepare({ endsAfterMiss: true })
+  await open()
+  const control = new AbortController()
+  const begun = driver.capture(trigger(), control.signal)
+  send(1)
+  control.abort(new Error('too late'))
+  await t.rejects(begun, { message: 'too late' })
+  t.same(lost, [], 'some came')
+  const other = prepare({ endsAfterMiss: true })
+  await other.open()
+  const late = new AbortController()
+  const missed = other.driver.capture(other.trigger(), late.signal)
+  late.abort(new Error('too late'))
+  await t.rejects(missed, { message: 'too late' })
+  t.match(other.lost, [/no profile came for a trigger/])
+  await Promise.all([driver.close(), other.driver.close()])
+})
+
+t.test('a stamped profile is dated by its stamp', async (t) => {
+  const { driver, open, source, clock, trigger } = prepare({ stampMs: 1, profiles: 2 })
+  await open()
+  const stamped = (counter: number, stamp: number) =>
+    source().onProfile({ counter, stamp, heights: Float64Array.of(counter + 1, 1) })
+  stamped(0, 100)
+  await clock.advance(50)
+  const asked = trigger()
+  const capture = driver.capture(asked, never())
+  stamped(1, 110) // held back for 40 ms: of the part before
+  stamped(2, 150)
+  stamped(3, 151)
+  const frame = await capture
+  t.same(rowsOf(frame), [3, 4])
+  t.equal(frame.exposedAtMs, asked.atMs)
+  await driver.close()
+})
