@@ -51,11 +51,7 @@ export class SerialOutput implements Output {
     if (this.#waiting.size >= output.maxWaiting) {
       return this.#counter.drop(triggerId, 'full', `${output.maxWaiting} pulses wait already`)
     }
-    const cancel = clock.after(dueMs - clock.now(), () => {
-      this.#waiting.delete(cancel)
-      this.#pulseInTime(session, triggerId, dueMs)
-    })
-    this.#waiting.set(cancel, triggerId)
+    this.#wait(session, triggerId, dueMs)
   }
 
   counts(): OutputCounts {
@@ -88,6 +84,17 @@ export class SerialOutput implements Output {
     this.#cancelEnd()
     session.signal.addEventListener('abort', () => this.#forget(), { once: true })
     void this.#rest(session) // never rejects
+  }
+
+  #wait(session: LinkSession<SerialLine>, triggerId: string, dueMs: number): void {
+    const { clock } = this.#options
+    const cancel = clock.after(dueMs - clock.now(), () => {
+      this.#waiting.delete(cancel)
+      // Node.js counts whole milliseconds, from when its event loop last looked: its timers fire up to 2 ms too soon.
+      if (clock.now() < dueMs) this.#wait(session, triggerId, dueMs)
+      else this.#pulseInTime(session, triggerId, dueMs)
+    })
+    this.#waiting.set(cancel, triggerId)
   }
 
   /** The link is down: its pulses are not to be given on the next one. */
