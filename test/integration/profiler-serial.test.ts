@@ -64,9 +64,10 @@ t.test('faults over a serial port', { skip }, async (t) => {
   for (const [fault, rest] of [
     ['killed', { reasons: ['timeout', 'bad-frame'] }],
     ['stopped', { ...stops(peer), reasons: ['timeout', 'bad-frame'], lastsMs: 1500 }],
-    ['cable out', { fail: stop, reasons: ['lost'] }],
+    // The system does not always tell that a port is gone; then its silence does.
+    ['cable out', { fail: stop, reasons: ['lost', 'timeout'] }],
     ['absent at start', { reasons: ['lost'] }],
-    ['back after 10 s', { fail: stop, reasons: ['lost'] }],
+    ['back after 10 s', { fail: stop, reasons: ['lost', 'timeout'] }],
     ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame'] }],
     ['half frames', { ...says(peer, 'half'), reasons: ['bad-frame', 'lost'] }],
     ['wrong size', { ...says(peer, 'wide'), reasons: ['bad-frame'] }],
