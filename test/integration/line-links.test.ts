@@ -18,6 +18,7 @@ import { until } from '../support/processes.ts'
 import { ptyPair, skipWithoutSocat } from '../support/pty-pair.ts'
 import { pymodbusSlave, skipWithoutPymodbus } from '../support/pymodbus.ts'
 
+const pause = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve))
 const never = () => new AbortController().signal
 const clock = monotonicClock
 
@@ -59,7 +60,8 @@ t.test(
     await pair.plug()
     const line = makeLine(
       { kind: 'serial', path: pair.paths[0] },
-      { kind: 'serial', bytes: 'R', delayMs: 30 },
+      // How late a busy machine's timers are is not this test's matter.
+      { kind: 'serial', bytes: 'R', delayMs: 60, lateMs: 10_000 },
     )
     const stop = new AbortController()
     const refused: string[] = []
@@ -82,31 +84,41 @@ t.test(
     }
     const PARTS = 1000
     const ROUNDS = 5
-    const recoveredMs: number[] = []
+    const IN_PEACE = 190
     let next = 0
+    let peacefullyTold = 0
     for (let round = 0; round < ROUNDS; round++) {
-      const back = clock.now()
       await until(() => line.state() === 'up')
-      if (round > 0) recoveredMs.push(clock.now() - back)
       const { far, received } = await open()
-      for (let index = 0; index < PARTS / ROUNDS; index++) {
+      const send = async (): Promise<void> => {
         const whole = `T${next++}\r\n`
         const cut = 1 + (next % (whole.length - 1))
         await far.write(Buffer.from(whole.slice(0, cut)))
         await far.write(Buffer.from(whole.slice(cut)))
       }
-      await until(() => line.partIds.length === next)
+      const toldBefore = line.counts()?.told ?? 0
+      for (let index = 0; index < IN_PEACE; index++) {
+        await send()
+        await pause(5)
+      }
+      // Whoever is asked has a pulse while the cable holds, and it arrives.
+      await until(() => received.text.length === IN_PEACE)
+      const told = (line.counts()?.told ?? 0) - toldBefore
+      t.equal(told, IN_PEACE, 'each part that came while the link was up has its pulse')
+      t.equal(received.text, 'R'.repeat(IN_PEACE))
+      peacefullyTold += told
       // Half a trigger, and pulses that are not due yet, are on the way when the cable goes.
+      while (next < (round + 1) * (PARTS / ROUNDS)) await send()
+      await until(() => line.partIds.length === next)
       await far.write(Buffer.from('T9'))
       await pair.unplug()
       await until(() => line.state() === 'down')
       await far.close()
-      t.ok(received.text.length <= PARTS / ROUNDS)
       await pair.plug()
       const again = await open()
       await until(() => line.state() === 'up')
       // Its own delay is over, so whatever would come has come.
-      await new Promise<void>((resolve) => void clock.after(50, resolve))
+      await pause(80)
       t.equal(again.received.text, '', 'nothing stale after the replug')
       await again.far.close()
     }
@@ -118,6 +130,8 @@ t.test(
     const { told = 0, dropped } = line.counts() ?? {}
     const lost = Object.values(dropped ?? {}).reduce((sum, count) => sum + count, 0)
     t.equal(told + lost, PARTS, 'each pulse was given or counted')
+    t.equal(dropped?.late, 0)
+    t.ok(peacefullyTold >= 0.9 * PARTS)
     t.comment(`pulses given ${told}, dropped ${JSON.stringify(dropped)}`)
     stop.abort()
     await feeding
@@ -177,7 +191,7 @@ async function handshakes(t: Test, where: number | string, config: Record<string
     for (;;) {
       const values = await registers(first, expected.length)
       if (values?.every((value, index) => value === expected[index])) return
-      await new Promise<void>((resolve) => void clock.after(5, resolve))
+      await pause(5)
     }
   }
   for (let part = 1; part <= 20; part++) {
