@@ -109,6 +109,9 @@ t.test('a timer that fires before its time, as those of Node.js do, gives no ear
 t.test('whatever the order of verdicts, unplugs and replugs, nothing written stems from before', async () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('verdict' as const), ageMs: fc.integer({ min: 0, max: 800 }) }),
+    // Most verdicts come before their part is at the ejector, and wait.
+    fc.record({ kind: fc.constant('verdict' as const), ageMs: fc.integer({ min: 0, max: 60 }) }),
+    fc.record({ kind: fc.constant('blink' as const) }),
     fc.record({ kind: fc.constant('unplug' as const) }),
     fc.record({ kind: fc.constant('plug' as const) }),
     fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 700 }) }),
@@ -136,6 +139,7 @@ t.test('whatever the order of verdicts, unplugs and replugs, nothing written ste
           else {
             if (serial.isUp()) ends.set(serial.session(), clock.now())
             serial.unplug()
+            if (one.kind === 'blink') serial.plug()
           }
         }
         await clock.advance(1000)
