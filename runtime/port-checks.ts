@@ -23,7 +23,7 @@ export async function checkSerialPorts(
     checks.push({
       name: `serial port ${port.path}`,
       state: fix === undefined ? 'ok' : 'warning',
-      found: `${port.device}${about === '' ? '' : ` (${about})`}, in no link of the config`,
+      found: `${port.device}${about === '' ? '' : ` (${about})`}, in no link or sensor of the config`,
       ...(fix !== undefined && { fix }),
     })
   }

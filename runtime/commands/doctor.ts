@@ -18,6 +18,8 @@ import { ConfigError, EXIT_CONFIG } from '../config-error.ts'
 import { recipeOf, type Config } from '../config-schema.ts'
 import { readConfig } from '../config.ts'
 import { openLedger } from '../ledger.ts'
+import { serialPortsOf } from '../links/link-config.ts'
+import { checkSerialPorts } from '../port-checks.ts'
 import { RuntimeError } from '../runtime-error.ts'
 import { openSensors } from '../sensors.ts'
 
@@ -35,6 +37,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   if (config !== undefined) {
     checks.push(await checkStateDirectory(config.stateDirectory))
     checks.push(...(await checkModel(config)))
+    checks.push(...(await checkSerialPorts(serialPortsOf(config))))
     checks.push(...(await checkSensors(config, options.signal)))
     if (config.mqtt.url !== undefined) checks.push(await checkBroker(config.mqtt.url))
   }

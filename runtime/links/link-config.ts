@@ -58,6 +58,24 @@ export type LinkConfig = z.infer<typeof link>
 export type SerialLinkConfig = z.infer<typeof serial>
 export type ModbusLinkConfig = z.infer<typeof modbusTcp> | z.infer<typeof modbusRtu>
 
+/** The serial port of a profiler that has one. */
+function sensorPortOf(sensor: object = {}): string | undefined {
+  if (!('link' in sensor) || typeof sensor.link !== 'object' || sensor.link === null) return undefined
+  return 'path' in sensor.link && typeof sensor.link.path === 'string' ? sensor.link.path : undefined
+}
+
+/** Of all links and sensors. */
+export function serialPortsOf({
+  links,
+  sensors,
+}: {
+  readonly links: readonly LinkConfig[]
+  readonly sensors: { readonly xyz?: object | undefined }
+}): readonly string[] {
+  const paths = [...links.map((one) => ('path' in one ? one.path : undefined)), sensorPortOf(sensors.xyz)]
+  return paths.filter((path) => path !== undefined)
+}
+
 interface Linked {
   readonly kind: string
   readonly link?: string
@@ -68,12 +86,15 @@ export function linkProblems({
   links,
   triggers,
   outputs,
+  sensors = {},
 }: {
   readonly links: readonly LinkConfig[]
   readonly triggers: readonly Linked[]
   readonly outputs: readonly Linked[]
+  readonly sensors?: { readonly xyz?: object | undefined }
 }): { readonly path: (string | number)[]; readonly message: string }[] {
   const problems: { path: (string | number)[]; message: string }[] = []
+  const sensorPort = sensorPortOf(sensors.xyz)
   links.forEach((one, index) => {
     const above = links.slice(0, index)
     if (above.some((other) => other.name === one.name)) {
@@ -86,6 +107,12 @@ export function linkProblems({
       problems.push({
         path: ['links', index, 'path'],
         message: 'a link above has this port: name that one where both are used',
+      })
+    }
+    if (one.kind !== 'modbus-tcp' && one.path === sensorPort) {
+      problems.push({
+        path: ['links', index, 'path'],
+        message: 'the sensor in sensors.xyz has this port: only one can open it',
       })
     }
   })
