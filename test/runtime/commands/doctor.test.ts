@@ -53,6 +53,7 @@ t.test('everything that is wrong is found in one go, each with its fix', async (
         faults: [{ from: 1, to: 9, kind: 'unplugged' }],
       },
     },
+    links: [{ kind: 'serial', name: 'io', path: join(folder, 'ttyUSB9') }],
     mqtt: { url: 'mqtt://broker.invalid' },
   })
   const ended = await radarEdge(['doctor', '--config', file, '--json'])
@@ -61,6 +62,11 @@ t.test('everything that is wrong is found in one go, each with its fix', async (
   t.match(checks.get('bundle'), { state: 'failed', found: /rgb\.onnx.*SHA-256/, fix: /bundle/ })
   t.match(checks.get('sensor scanner'), { state: 'failed', found: /^lost/, fix: /scanner/ })
   t.match(checks.get('sensor camera'), { state: 'ok' })
+  t.match(checks.get(`serial port ${join(folder, 'ttyUSB9')}`), {
+    state: 'failed',
+    found: /ENOENT/,
+    fix: /plug the adapter in|set path to one of/,
+  })
   t.match(checks.get('broker'), { state: 'failed', fix: /broker\.invalid:1883/ })
 })
 
