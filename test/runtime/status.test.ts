@@ -2,6 +2,8 @@ import t from 'tap'
 import { healthSchema, statusSchema } from '../../runtime/messages.ts'
 import type { InspectorDescription } from '../../models/host-protocol.ts'
 import type { Message } from '../../runtime/outbox-store.ts'
+import type { LinkHealth } from '../../runtime/links/kept-link.ts'
+import type { OutputCounts } from '../../runtime/outputs/output.ts'
 import { offlineStatus, openStatus } from '../../runtime/status.ts'
 import { topicsOf } from '../../runtime/topics.ts'
 import { makePayload } from '../support/inspected.ts'
@@ -10,7 +12,12 @@ import { virtualClock } from '../support/virtual-clock.ts'
 const topics = topicsOf('plant', 'cell')
 const name = { site: 'plant', station: 'cell', topics, runId: 'run' }
 
-function makeStatus(description?: InspectorDescription) {
+interface Line {
+  readonly links?: readonly LinkHealth[]
+  readonly outputs?: readonly OutputCounts[]
+}
+
+function makeStatus(description?: InspectorDescription, { links = [], outputs = [] }: Line = {}) {
   const clock = virtualClock()
   const retained: Message[] = []
   const status = openStatus({
@@ -46,6 +53,8 @@ function makeStatus(description?: InspectorDescription) {
     host: {
       stats: () => ({ state: 'ready', restarts: 2, rssBytes: 5, ...(description && { description }) }),
     },
+    links: { health: () => links },
+    outputs: outputs.map((counts) => ({ counts: () => counts })),
     clock,
     everyMs: 30_000,
   })
@@ -116,4 +125,26 @@ t.test('the last will has no time, the farewell has one', (t) => {
   t.notOk('time' in will)
   t.ok(statusSchema.parse(JSON.parse(offlineStatus(name, 'shutdown').payload)).time)
   t.end()
+})
+
+t.test('links are in health, and what outputs told and dropped is counted together', async (t) => {
+  const none = { late: 0, stale: 0, down: 0, full: 0, refused: 0 }
+  const { status, latest } = makeStatus(undefined, {
+    links: [
+      { link: 'io', state: 'up', sinceMs: 1000, connections: 1 },
+      { link: 'plc', state: 'down', sinceMs: 1000, connections: 2, detail: 'unplugged' },
+    ],
+    outputs: [
+      { told: 3, dropped: { ...none, late: 1 } },
+      { told: 4, dropped: { ...none, late: 1, down: 5 } },
+    ],
+  })
+  t.same(healthSchema.parse(latest(topics.health)).links, [
+    { link: 'io', state: 'up', sinceSeconds: 0 },
+    { link: 'plc', state: 'down', sinceSeconds: 0, detail: 'unplugged' },
+  ])
+  const { counters } = statusSchema.parse(latest(topics.status)) as { counters: Record<string, number> }
+  t.match(counters, { 'output-told': 7, 'output-late': 2, 'output-down': 5 })
+  t.notOk('output-full' in counters, 'only what happened')
+  status.close()
 })
