@@ -64,7 +64,10 @@ const cells = ({
   worstCaptureMs,
   closeMs,
   `${leaked.leakedProcesses} / ${leaked.leakedDescriptors}`,
-  detail.replaceAll('|', '\\|').replaceAll('\n', ' '),
+  detail
+    .replaceAll(/\/tmp\/[^\s:]*\//g, '…/') // the test's own folders
+    .replaceAll('|', '\\|')
+    .replaceAll('\n', ' '),
 ]
 
 const lines = [
