@@ -1,20 +1,8 @@
 /** Connections to the line in the config. Triggers and outputs name the link that they use, so two may share one. */
 import * as z from 'zod'
 import { name } from '../sensor-kinds/sensor.ts'
+import { serialKeys } from '../sensor-kinds/serial-keys.ts'
 
-const serialKeys = {
-  path: z
-    .string()
-    .min(1)
-    .describe(
-      'Serial port, best as /dev/serial/by-id/...: /dev/ttyUSB0 is another one after the next plugging in.',
-    ),
-  baudRate: z.int().min(300).max(12_000_000).default(115_200).describe('Bits per second.'),
-  dataBits: z.literal([7, 8]).default(8).describe('Data bits of a character.'),
-  parity: z.enum(['none', 'even', 'odd']).default('none').describe('Parity bit of a character.'),
-  stopBits: z.literal([1, 2]).default(1).describe('Stop bits of a character.'),
-  hardwareFlowControl: z.boolean().default(false).describe('RTS and CTS hold the sender back.'),
-}
 const nameKey = { name: name.describe('Triggers and outputs name it.') }
 const register = z.int().min(0).max(65_535)
 const modbusKeys = {

@@ -15,24 +15,11 @@ import { StxFrames } from '../../drivers/profiler/stx-frames.ts'
 import { openSerialLink } from '../../drivers/serial-port.ts'
 import { openTcpLink } from '../../drivers/tcp-link.ts'
 import { sharedKeys } from './sensor.ts'
+import { serialKeys } from './serial-keys.ts'
 
 const host = z.string().min(1).max(253).describe('Name or address of the sensor.')
 const port = z.int().min(1).max(65_535)
 const unit = z.int().min(0).max(255).default(1).describe('Number of the Modbus slave.')
-const serialKeys = {
-  path: z
-    .string()
-    .min(1)
-    .describe(
-      'Serial port, best as /dev/serial/by-id/...: /dev/ttyUSB0 is another one after the next plugging in.',
-    ),
-  baudRate: z.int().min(300).max(12_000_000).default(115_200).describe('Bits per second.'),
-  dataBits: z.literal([7, 8]).default(8).describe('Data bits of a character.'),
-  parity: z.enum(['none', 'even', 'odd']).default('none').describe('Parity bit of a character.'),
-  stopBits: z.literal([1, 2]).default(1).describe('Stop bits of a character.'),
-  hardwareFlowControl: z.boolean().default(false).describe('RTS and CTS hold the sender back.'),
-}
-
 const link = z.discriminatedUnion('via', [
   z.strictObject({ via: z.literal('tcp'), host, port: port.describe('TCP port; Gocator ASCII has 8190.') }),
   z.strictObject({ via: z.literal('serial'), ...serialKeys }),

@@ -1,9 +1,9 @@
 /** What the faults of a GigE Vision camera cost, over a network cable that can be pulled. Needs what genicam.test.ts needs. */
 import t, { type Test } from 'tap'
 import type { Driver } from '../../drivers/driver.ts'
-import { genicam, type GenicamOptions } from '../../drivers/genicam.ts'
-import { genicam3d, type Genicam3dOptions } from '../../drivers/genicam3d.ts'
-import { layCameraCable, whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
+import { genicam } from '../../drivers/genicam.ts'
+import { genicam3d } from '../../drivers/genicam3d.ts'
+import { whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
 import {
   buildFake3dCamera,
   fake3dCamera,
@@ -11,6 +11,7 @@ import {
   whyNoFake3dCamera,
   whyNoFakeGigeCamera,
 } from '../../drivers/bench/fake-gige-camera.ts'
+import { cableFor, depth, picture } from '../support/genicam-options.ts'
 import { measureSensorFault, type SensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
 
 const missing = whyNoCameraCable() || whyNoFakeGigeCamera() || whyNoFake3dCamera()
@@ -18,38 +19,6 @@ const missing = whyNoCameraCable() || whyNoFakeGigeCamera() || whyNoFake3dCamera
 const skip = process.env['CI'] === undefined ? missing : false
 
 const PERIOD_MS = 40
-const at = (widthPixels: number, heightPixels: number) => ({
-  leftPixels: 0,
-  topPixels: 0,
-  widthPixels,
-  heightPixels,
-})
-
-/** Many packets a frame, so that a few that are lost matter. */
-const picture = {
-  name: 'top',
-  trigger: { kind: 'free-run', framesPerSecond: 25 },
-  region: at(640, 480),
-  pixelFormat: 'Mono8',
-  packetBytes: 1500,
-  // The fake camera stamps its frames when it sends them.
-  pathMs: 0,
-} satisfies GenicamOptions
-
-const depth = {
-  name: 'depth',
-  trigger: { kind: 'free-run', framesPerSecond: 25 },
-  region: at(320, 240),
-  pixelFormat: 'Coord3D_ABC32f',
-  packetBytes: 8228,
-  pathMs: 0,
-} satisfies Genicam3dOptions
-
-function cableFor(t: Test) {
-  const cable = layCameraCable()
-  t.teardown(() => cable.remove())
-  return cable
-}
 
 interface FaultyCamera<M extends 'rgb' | 'xyz'> {
   readonly adapter: string

@@ -6,10 +6,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { DriverError, type Driver, type Trigger } from '../../drivers/driver.ts'
-import { genicam, type GenicamOptions } from '../../drivers/genicam.ts'
-import { genicam3d, type Genicam3dOptions } from '../../drivers/genicam3d.ts'
-import { layCameraCable, whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
+import { genicam } from '../../drivers/genicam.ts'
+import { genicam3d } from '../../drivers/genicam3d.ts'
+import { whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
 import { driverContract } from '../support/driver-contract.ts'
+import { at, cableFor, depth, picture } from '../support/genicam-options.ts'
 import {
   buildFake3dCamera,
   fake3dCamera,
@@ -28,44 +29,11 @@ const skip3d = onCi ? false : missing3d
 
 const never = () => new AbortController().signal
 const shot = (): Trigger => ({ id: 'shot', atMs: performance.now(), source: 'bench' })
-const at = (widthPixels: number, heightPixels: number) => ({
-  leftPixels: 0,
-  topPixels: 0,
-  widthPixels,
-  heightPixels,
-})
-
-/** Many packets a frame, so that a few that are lost matter. */
-const picture = {
-  name: 'top',
-  trigger: { kind: 'free-run', framesPerSecond: 25 },
-  region: at(640, 480),
-  pixelFormat: 'Mono8',
-  packetBytes: 1500,
-  // The fake camera stamps its frames when it sends them.
-  pathMs: 0,
-} satisfies GenicamOptions
-
-const depth = {
-  name: 'depth',
-  trigger: { kind: 'free-run', framesPerSecond: 25 },
-  region: at(320, 240),
-  pixelFormat: 'Coord3D_ABC32f',
-  packetBytes: 8228,
-  pathMs: 0,
-} satisfies Genicam3dOptions
-
 /** A camera that runs until the test ends. */
 async function running(t: Test, camera: GigeCamera): Promise<GigeCamera> {
   await camera.start()
   t.teardown(() => camera.kill())
   return camera
-}
-
-function cableFor(t: Test) {
-  const cable = layCameraCable()
-  t.teardown(() => cable.remove())
-  return cable
 }
 
 async function opened<D extends Driver<'rgb'> | Driver<'xyz'>>(t: Test, driver: D): Promise<D> {

@@ -6,7 +6,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
@@ -15,6 +14,7 @@ import { openOutbox, type Outbox } from '../../runtime/outbox.ts'
 import { openPublisher, type BrokerAddress } from '../../runtime/publisher.ts'
 import { topicsOf } from '../../runtime/topics.ts'
 import { openCable } from '../support/cable.ts'
+import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/listener.ts'
 
 const path = `${process.env.PATH ?? ''}:/usr/sbin`
@@ -27,15 +27,6 @@ const skipTls = skip || (hasOpenssl ? false : 'SKIP: no openssl on the PATH, nee
 const topics = topicsOf('plant', 'cell')
 const soon = () => AbortSignal.timeout(10_000)
 const silent = pino({ level: 'silent' })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** @param extra further lines of mosquitto.conf. */
 async function prepareMosquitto(t: Test, extra = '') {
