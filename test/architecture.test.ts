@@ -108,3 +108,25 @@ t.test('no module is a drawer', async (t) => {
     [],
   )
 })
+
+t.test(
+  'deadlines run on the monotonic clock: the wall clock is read for time stamps and calendars only',
+  async (t) => {
+    const readers: Record<string, string> = {
+      'drivers/bench/genicam-cases.ts': 'a fake camera fires by it',
+      'runtime/checks.ts': 'is it set at all?',
+      'runtime/commands/golden.ts': 'when a part was captured',
+      'runtime/good-parts.ts': 'when a part was captured',
+      'runtime/ledger.ts': 'when something was decided',
+      'runtime/live-teaching.ts': 'when a part was captured',
+      'runtime/messages.ts': 'when a message was made',
+      'runtime/part-archive.ts': 'days that rejects are kept',
+      'runtime/repository-care.ts': 'times of the schedule',
+      'runtime/teaching.ts': 'when a teaching began',
+    }
+    const found = sources
+      .filter(({ text }) => /\bDate\.now\b|new Date\(\)/.test(text))
+      .map(({ path }) => path)
+    t.same(found.sort(), Object.keys(readers))
+  },
+)
