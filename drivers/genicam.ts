@@ -1,6 +1,6 @@
 /**
  * Pictures of GenICam cameras: GigE Vision and USB3 Vision. Tested against Aravis' fake GigE Vision camera over a real
- * network (test/integration/genicam.test.ts); no real camera has been tried yet.
+ * network (test/integration/genicam.realtime.ts); no real camera has been tried yet.
  */
 import { DriverError, type Driver } from './driver.ts'
 import { GenicamDriver, type GenicamDriverOptions } from './genicam-driver.ts'

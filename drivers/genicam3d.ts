@@ -1,6 +1,6 @@
 /**
  * Point maps of GenICam 3D cameras: depth and points over GigE Vision and USB3 Vision. Tested against a fake GigE Vision
- * camera over a real network (test/integration/genicam.test.ts); no real camera has been tried yet.
+ * camera over a real network (test/integration/genicam.realtime.ts); no real camera has been tried yet.
  */
 import { DriverError, type Driver } from './driver.ts'
 import { GenicamDriver, type GenicamDriverOptions } from './genicam-driver.ts'

@@ -1,4 +1,4 @@
-/** Against gst-launch-1.0 and its test source. RTSP and the faults are in test/integration/gstreamer.test.ts. */
+/** Against gst-launch-1.0 and its test source. RTSP and the faults are in test/integration/gstreamer.realtime.ts. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { DriverError } from '../../drivers/driver.ts'

@@ -151,7 +151,7 @@ t.test(
     for (const condition of ['complete', 'rgb-only', 'xyz-only']) {
       t.ok((conditions[condition] ?? 0) > TRIGGERS / 200, `${condition}: ${conditions[condition]}`)
     }
-    t.equal(Object.keys(faults).length, 5, 'every kind of fault was made')
+    if (TRIGGERS >= 10_000) t.equal(Object.keys(faults).length, 5, 'every kind of fault was made')
     const worstMs = Math.max(...told.map(({ verdict }) => verdict.timingMs['total'] ?? 0))
     t.ok(worstMs <= VERDICT_MS, `the slowest verdict came after ${worstMs.toFixed(0)} ms`)
   },

@@ -1,4 +1,4 @@
-/** What the faults of a GigE Vision camera cost, over a network cable that can be pulled. Needs what genicam.test.ts needs. */
+/** What the faults of a GigE Vision camera cost, over a network cable that can be pulled. Needs what genicam.realtime.ts needs. */
 import t, { type Test } from 'tap'
 import type { Driver } from '../../drivers/driver.ts'
 import { genicam } from '../../drivers/genicam.ts'
