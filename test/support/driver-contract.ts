@@ -179,10 +179,13 @@ export function driverContract<M extends Modality>(t: Test, contract: DriverCont
     let before: string[] = []
     for (let round = 0; round < 3; round++) {
       const driver = contract.make()
-      await driver.open(never())
-      await driver.capture(trigger(), never())
-      await driver.close()
-      await contract.cleanup?.()
+      try {
+        await driver.open(never())
+        await driver.capture(trigger(), never())
+      } finally {
+        await driver.close()
+        await contract.cleanup?.()
+      }
       if (round === 0) before = await resourcesAtRest()
     }
     t.same(await resourcesAtRest(before), before)
