@@ -20,8 +20,8 @@ export const defaultFrameLimits: FrameLimits = {
 }
 
 // Of all 8 bits: a dark frame's noise stays below, and clipping sensors stop short of 255 after colour correction.
-const BLACK = 6
-const WHITE = 250
+export const BLACK = 6
+export const WHITE = 250
 /** No inspection sensor sees further. Squared, it is far from the end of a float. */
 const FARTHEST_METRES = 1000
 /** Statistics of large frames are taken on about this many pixels. */

@@ -1,12 +1,12 @@
 /** What is plugged in, configured or not, and whether this user may open it. */
-import { constants } from 'node:fs'
-import { access, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { userInfo } from 'node:os'
 import { listGenicamDevices, type GenicamDevice } from '../drivers/genicam-discovery.ts'
 import { messageOf } from '../drivers/message-of.ts'
 import { listSerialPorts } from '../drivers/serial-port.ts'
 import type { Check } from './checks.ts'
+import * as deviceAccess from './device-access.ts'
+import { userName } from './user-name.ts'
 
 export interface ConnectedDevicesOptions {
   /** Default: the system's. */
@@ -18,7 +18,7 @@ export interface ConnectedDevicesOptions {
 
 export async function connectedDevices(options: ConnectedDevicesOptions = {}): Promise<Check[]> {
   const { devices = '/dev', classes = '/sys/class', listCameras = listGenicamDevices } = options
-  const { mayOpen = mayReadAndWrite } = options
+  const { mayOpen = deviceAccess.mayOpen } = options
   const serial = (await listSerialPorts()).map(({ path, device, maker }) => ({
     path: device,
     found: [path, ...(path === device ? [] : [device]), ...(maker === undefined ? [] : [maker])].join(', '),
@@ -69,13 +69,6 @@ async function deviceCheck(
   for (const { path } of devices) if (!(await mayOpen(path))) closed.push(path)
   const found = devices.map((device) => device.found).join('; ')
   if (closed.length === 0) return { name, state: 'ok', found }
-  const { username } = userInfo()
-  const fix = `usermod -aG ${group} ${username}, then log in again; for the daemon SupplementaryGroups=${group} in its unit`
-  return { name, state: 'warning', found: `${found}; ${username} may not open ${closed.join(', ')}`, fix }
+  const refused = `${userName()} may not open ${closed.join(', ')}`
+  return { name, state: 'warning', found: `${found}; ${refused}`, fix: deviceAccess.groupFix(group) }
 }
-
-const mayReadAndWrite = (path: string): Promise<boolean> =>
-  access(path, constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  )

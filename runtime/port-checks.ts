@@ -1,10 +1,9 @@
 /** What `radar-edge doctor` looks at of serial ports: which there are, and whether this user may open them. */
-import { constants } from 'node:fs'
-import { access, readFile, realpath, stat } from 'node:fs/promises'
+import { readFile, realpath, stat } from 'node:fs/promises'
 import { messageOf } from '../drivers/message-of.ts'
 import { listSerialPorts, type SerialPortInfo } from '../drivers/serial-port.ts'
 import type { Check } from './checks.ts'
-import { userName } from './user-name.ts'
+import { groupFix, mayOpen } from './device-access.ts'
 
 /** @param configured paths of the ports in the config; the others are shown, too. Never rejects. */
 export async function checkSerialPorts(
@@ -60,13 +59,7 @@ async function checkConfigured(path: string, ports: readonly SerialPortInfo[]): 
 
 /** Undefined when it may be read and written. */
 async function permissionFix(device: string): Promise<string | undefined> {
-  try {
-    await access(device, constants.R_OK | constants.W_OK)
-    return undefined
-  } catch {
-    const group = await groupOf(device)
-    return `sudo usermod -aG ${group} ${userName()}, then log in again; for a service: SupplementaryGroups=${group}`
-  }
+  return (await mayOpen(device)) ? undefined : groupFix(await groupOf(device))
 }
 
 async function groupOf(device: string): Promise<string> {
