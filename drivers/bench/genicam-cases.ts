@@ -4,89 +4,92 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { monotonicClock } from '../clock.ts'
 import { genicam } from '../genicam.ts'
+import type { GenicamTrigger } from '../genicam-camera.ts'
 import { genicam3d } from '../genicam3d.ts'
-import { layCameraCable, whyNoCameraCable } from './camera-cable.ts'
+import { layCameraCable, whyNoCameraCable, type CameraCable } from './camera-cable.ts'
 import {
   buildFake3dCamera,
   fake3dCamera,
   fakeGigeCamera,
   whyNoFake3dCamera,
   whyNoFakeGigeCamera,
+  type GigeCamera,
 } from './fake-gige-camera.ts'
-import type { SensorBenchCase } from './sensors.ts'
+import type { OpenCase, SensorBenchCase } from './sensors.ts'
 
 const EXPOSURE = 'the fake fires at multiples of its period by the wall clock'
 
+const FREE = { name: 'bench', packetBytes: 8228, pathMs: 0, clock: monotonicClock } as const
+
 export const genicamCases: readonly SensorBenchCase[] = [
-  ...[25, 50, 100].map(mono8Case),
-  {
+  ...[25, 50, 100].map((framesPerSecond) =>
+    genicamCase({
+      sensor: `genicam Mono8 1280x1024 at ${framesPerSecond}`,
+      peer: "Aravis' fake camera, veth pair",
+      framesPerSecond,
+      whyNot: whyNoFakeGigeCamera,
+      cameraAt: (cable) => fakeGigeCamera(cable),
+      driverOf: (camera, trigger) =>
+        genicam({ ...FREE, camera, trigger, pixelFormat: 'Mono8', region: regionOf(1280, 1024) }),
+    }),
+  ),
+  genicamCase({
     sensor: 'genicam3d Coord3D_ABC32f 640x480',
     peer: 'own fake on libaravis, veth pair',
-    exposure: EXPOSURE,
     framesPerSecond: 25,
+    whyNot: whyNoFake3dCamera,
+    cameraAt: (cable, folder) => fake3dCamera(cable, buildFake3dCamera(folder)),
+    driverOf: (camera, trigger) =>
+      genicam3d({ ...FREE, camera, trigger, pixelFormat: 'Coord3D_ABC32f', region: regionOf(640, 480) }),
+  }),
+]
+
+interface GenicamCase extends Pick<SensorBenchCase, 'sensor' | 'peer' | 'framesPerSecond'> {
+  whyNot(): string | false
+  /** @param folder for what has to be built */
+  cameraAt(cable: CameraCable, folder: string): GigeCamera
+  driverOf(camera: string, trigger: Extract<GenicamTrigger, { kind: 'free-run' }>): OpenCase['driver']
+}
+
+function genicamCase({ whyNot, cameraAt, driverOf, ...about }: GenicamCase): SensorBenchCase {
+  const { framesPerSecond } = about
+  return {
+    ...about,
+    exposure: EXPOSURE,
     asks: false,
     async open() {
-      const why = whyNoCameraCable() || whyNoFake3dCamera()
+      const why = whyNoCameraCable() || whyNot()
       if (why) throw new Error(why)
       const folder = await mkdtemp(path.join(tmpdir(), 'radar-edge-bench-'))
       const cable = layCameraCable()
-      const camera = fake3dCamera(cable, buildFake3dCamera(folder))
-      await camera.start()
-      return {
-        driver: genicam3d({
-          name: 'bench',
-          camera: cable.cameraAddress,
-          pixelFormat: 'Coord3D_ABC32f',
-          region: { leftPixels: 0, topPixels: 0, widthPixels: 640, heightPixels: 480 },
-          packetBytes: 8228,
-          trigger: { kind: 'free-run', framesPerSecond: 25 },
-          pathMs: 0,
-          clock: monotonicClock,
-        }),
-        latencyOf: () => sinceMultipleOf(1000 / 25),
-        async close() {
-          await camera.kill()
-          cable.remove()
-          await rm(folder, { recursive: true })
-        },
+      let camera: GigeCamera | undefined
+      const close = async (): Promise<void> => {
+        await camera?.kill()
+        cable.remove()
+        await rm(folder, { recursive: true })
       }
-    },
-  },
-]
-
-function mono8Case(framesPerSecond: number): SensorBenchCase {
-  return {
-    sensor: `genicam Mono8 1280x1024 at ${framesPerSecond}`,
-    peer: "Aravis' fake camera, veth pair",
-    exposure: EXPOSURE,
-    framesPerSecond,
-    asks: false,
-    async open() {
-      const why = whyNoCameraCable() || whyNoFakeGigeCamera()
-      if (why) throw new Error(why)
-      const cable = layCameraCable()
-      const camera = fakeGigeCamera(cable)
-      await camera.start()
+      try {
+        camera = cameraAt(cable, folder)
+        await camera.start()
+      } catch (error) {
+        await close()
+        throw error
+      }
       return {
-        driver: genicam({
-          name: 'bench',
-          camera: cable.cameraAddress,
-          pixelFormat: 'Mono8',
-          region: { leftPixels: 0, topPixels: 0, widthPixels: 1280, heightPixels: 1024 },
-          packetBytes: 8228,
-          trigger: { kind: 'free-run', framesPerSecond },
-          pathMs: 0,
-          clock: monotonicClock,
-        }),
+        driver: driverOf(cable.cameraAddress, { kind: 'free-run', framesPerSecond }),
         latencyOf: () => sinceMultipleOf(1000 / framesPerSecond),
-        async close() {
-          await camera.kill()
-          cable.remove()
-        },
+        close,
       }
     },
   }
 }
+
+const regionOf = (widthPixels: number, heightPixels: number) => ({
+  leftPixels: 0,
+  topPixels: 0,
+  widthPixels,
+  heightPixels,
+})
 
 /** By the wall clock. Right as long as it is less than a period. */
 function sinceMultipleOf(periodMs: number): number {
