@@ -140,6 +140,12 @@ t.test('faults on the way to an RTSP camera', { skip: skipRtsp || noCable }, asy
     lastsMs: 2000,
     reasons: ['timeout', 'lost'],
   })
+  // Of its packets, every second one.
+  await faultOf('half frames', 'udp', {
+    fail: () => peer.tell('lose 2'),
+    mend: () => peer.tell('lose 0'),
+    reasons: ['timeout', 'lost', 'bad-frame'],
+  })
   // Frames wait for the next key frame after a loss: none is shown that is smeared.
   await faultOf('packet loss 2 ‰', 'udp', {
     fail: () => peer.tell('lose 500'),
@@ -163,6 +169,7 @@ t.test('faults of a pipeline and of what feeds it', { skip }, async (t) => {
     killed: signalled('SIGKILL'),
     stopped: signalled('SIGSTOP'),
     'absent at start': { fail: nothing, reasons: ['lost'] },
+    'back after 10 s': { fail: () => peer.kill(), reasons: ['lost'] },
     slow: { ...told(peer, 'slow 2', 'slow 0'), reasons: ['timeout', 'lost'] },
     'half frames': { ...told(peer, 'half 1', 'half 0'), reasons: ['bad-frame'] },
     'wrong size': { ...told(peer, 'size 480 640', 'size 640 480'), reasons: ['bad-frame'] },
@@ -181,6 +188,27 @@ t.test('faults of a pipeline and of what feeds it', { skip }, async (t) => {
       })
     })
   }
+})
+
+t.test('the cable to what feeds a pipeline', { skip: skip || noCable }, async (t) => {
+  const cable = layCameraCable({ mtuBytes: 1500 })
+  t.teardown(() => cable.remove())
+  const address = cable.cameraAddress
+  const peer = frameServer({ address, at: cable.atCamera })
+  await peer.start()
+  await measureSensorFault(t, {
+    adapter: 'gstreamer',
+    fault: 'cable out',
+    modality: 'rgb',
+    make: () => cameraOf(`tcpclientsrc host=${address} port=${peer.port} ! gdpdepay`),
+    start: nothing,
+    stop: () => peer.kill(),
+    fail: async () => cable.unplug(),
+    mend: async () => cable.plug(),
+    lastsMs: 2000,
+    reasons: ['timeout', 'lost'],
+    periodMs: PERIOD_MS,
+  })
 })
 
 function told(peer: FramePeer, bad: string, good: string): Pick<Fault, 'fail' | 'mend'> {

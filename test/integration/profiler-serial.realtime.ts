@@ -71,6 +71,8 @@ t.test('faults over a serial port', { skip }, async (t) => {
     ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame'] }],
     ['half frames', { ...says(peer, 'half'), reasons: ['bad-frame', 'lost'] }],
     ['wrong size', { ...says(peer, 'wide'), reasons: ['bad-frame'] }],
+    // Of its bytes: each is a whole profile that its checksum refuses.
+    ['packet loss 2 ‰', { ...says(peer, 'lossy'), reasons: ['bad-frame'] }],
   ] as const) {
     t.test(fault, async (t) => {
       await measureSensorFault(

@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks'
 import t from 'tap'
 import type { Trigger } from '../../drivers/driver.ts'
 import type { XyzFrame } from '../../drivers/frame.ts'
-import { layCameraCable, whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
+import { layCameraCable, whyNoCameraCable, type CameraCable } from '../../drivers/bench/camera-cable.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import { freePort } from '../support/free-port.ts'
 import { faultCase, says, stops } from '../support/profiler-faults.ts'
@@ -126,34 +126,51 @@ t.test('faults over TCP', { skip: skipWithoutPython }, async (t) => {
 
 const noCable = process.env['CI'] === undefined ? whyNoCameraCable() : false
 
+const unplugged = (cable: CameraCable): Partial<SensorFaultCase<'xyz'>> => ({
+  fail: () => Promise.resolve(cable.unplug()),
+  mend: () => Promise.resolve(cable.plug()),
+  reasons: ['lost', 'timeout', 'bad-frame'],
+  lastsMs: 3000,
+})
+
 t.test('cable out over TCP', { skip: skipWithoutPython || noCable }, async (t) => {
   const cable = layCameraCable({ mtuBytes: 1500 })
   t.teardown(() => cable.remove())
   const at = { host: cable.cameraAddress, port: 8190 }
   const peer = profilerSimulator({ at, format: 'length', ...simulated, inside: cable.atCamera })
   const make = () => profilerOver({ via: 'tcp', ...at }, 'length')
-  const rest: Partial<SensorFaultCase<'xyz'>> = {
-    fail: () => Promise.resolve(cable.unplug()),
-    mend: () => Promise.resolve(cable.plug()),
-    reasons: ['timeout', 'bad-frame'],
-    lastsMs: 3000,
-  }
-  await measureSensorFault(t, faultCase({ adapter: 'profiler tcp', make, peer }, 'cable out', rest))
+  const faults = { adapter: 'profiler tcp', make, peer }
+  await measureSensorFault(t, faultCase(faults, 'cable out', unplugged(cable)))
 })
+
+const modbusProfiles = { profiles: { perSecond: 200, width: SAMPLES } }
+const overModbus = (host: string, port: number) =>
+  profilerOver({ via: 'modbus-tcp', host, port }, 'registers', {
+    map: { profiles: 20, mostMissingShare: 0.5 },
+  })
 
 t.test('faults over Modbus TCP', { skip: skipWithoutPymodbus }, async (t) => {
   const port = await freePort()
-  const peer = pymodbusSlave(port, { profiles: { perSecond: 200, width: SAMPLES } })
-  const make = () =>
-    profilerOver({ via: 'modbus-tcp', host: HOST, port }, 'registers', {
-      map: { profiles: 20, mostMissingShare: 0.5 },
-    })
+  const peer = pymodbusSlave(port, modbusProfiles)
+  const faults = { adapter: 'profiler modbus', make: () => overModbus(HOST, port), peer }
   for (const [fault, rest] of [
     ['killed', {}],
     ['stopped', stops(peer)],
     ['absent at start', { reasons: ['lost'] }],
+    ['back after 10 s', {}],
+    ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame'] }],
+    ['half frames', { ...says(peer, 'half'), reasons: ['bad-frame', 'lost'] }],
+    ['wrong size', { ...says(peer, 'narrow'), reasons: ['bad-frame', 'lost'] }],
   ] as const) {
-    const faults = { adapter: 'profiler modbus', make, peer }
     t.test(fault, async (t) => void (await measureSensorFault(t, faultCase(faults, fault, rest))))
   }
+})
+
+t.test('cable out over Modbus TCP', { skip: skipWithoutPymodbus || noCable }, async (t) => {
+  const cable = layCameraCable({ mtuBytes: 1500 })
+  t.teardown(() => cable.remove())
+  const host = cable.cameraAddress
+  const peer = pymodbusSlave(502, { ...modbusProfiles, host, inside: cable.atCamera })
+  const faults = { adapter: 'profiler modbus', make: () => overModbus(host, 502), peer }
+  await measureSensorFault(t, faultCase(faults, 'cable out', unplugged(cable)))
 })

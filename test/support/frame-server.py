@@ -16,6 +16,7 @@ import threading
 import time
 
 parser = argparse.ArgumentParser()
+parser.add_argument("--address", default="127.0.0.1")
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--size", default="640x480")
 parser.add_argument("--fps", type=float, default=25)
@@ -68,7 +69,7 @@ def accept(server):
         threading.Thread(target=serve, args=(client,), daemon=True).start()
 
 
-listener = socket.create_server(("127.0.0.1", options.port))
+listener = socket.create_server((options.address, options.port))
 print("port", listener.getsockname()[1], flush=True)
 threading.Thread(target=accept, args=(listener,), daemon=True).start()
 for line in sys.stdin:

@@ -37,20 +37,26 @@ export interface FramePeer {
   kill(): Promise<void>
 }
 
-/** @param address where it listens, in the network of `at`: a command to run it with */
-export function rtspCamera({
-  address = '127.0.0.1',
-  at = [],
-  size = '640x480',
-}: { address?: string; at?: readonly string[]; size?: string } = {}): FramePeer {
-  return framePeer(at, 'rtsp-server.py', ['--address', address, '--size', size])
+export interface FramePeerOptions {
+  /** Where it listens, in the network of `at`. */
+  readonly address?: string
+  /** A command to run it with. */
+  readonly at?: readonly string[]
+  readonly size?: string
 }
 
-export function frameServer(size = '640x480'): FramePeer {
-  return framePeer([], 'frame-server.py', ['--size', size])
+export function rtspCamera(options: FramePeerOptions = {}): FramePeer {
+  return framePeer('rtsp-server.py', options)
 }
 
-function framePeer(at: readonly string[], script: string, parameters: readonly string[]): FramePeer {
+export function frameServer(options: FramePeerOptions = {}): FramePeer {
+  return framePeer('frame-server.py', options)
+}
+
+function framePeer(
+  script: string,
+  { address = '127.0.0.1', at = [], size = '640x480' }: FramePeerOptions,
+): FramePeer {
   let child: ChildProcess | undefined
   let port = 0
   let answered: (line: string) => void = () => undefined
@@ -64,9 +70,7 @@ function framePeer(at: readonly string[], script: string, parameters: readonly s
         ...at,
         PYTHON,
         join(import.meta.dirname, script),
-        ...parameters,
-        '--port',
-        String(port),
+        ...['--address', address, '--size', size, '--port', String(port)],
       ]
       const started = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] })
       child = started

@@ -7,7 +7,8 @@ profiler-simulator.py tcp HOST PORT | serial PATH  ascii|stx|length  SAMPLES PER
   length  length (with itself), type 7, counter, heights in micrometres (little-endian); -32768 is no return
 
 Says "ready" when it can be reached. With PER_START it is silent until it receives "start", and then sends so many profiles
-that are counted from 0. Lines on its stdin change what it does: normal, slow, half (of each profile), wide (twice the samples).
+that are counted from 0. Lines on its stdin change what it does: normal, slow, half (of each profile), wide (twice the samples),
+lossy (every 500th byte is lost).
 """
 
 import os
@@ -65,7 +66,7 @@ else:
     links[os.open(where[0], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)] = bytearray()
 print("ready", flush=True)
 
-mode, counter, left = "normal", 0, None if per_start is None else 0
+mode, counter, sent, left = "normal", 0, 0, None if per_start is None else 0
 due = time.monotonic()
 typed = b""
 
@@ -117,6 +118,9 @@ while True:
     frame = profile(counter, mode)
     counter += 1
     left = None if left is None else left - 1
+    if mode == "lossy":
+        frame = bytes(byte for at, byte in enumerate(frame, sent) if at % 500)
+    sent += len(frame)
     for link in list(links):
         unsent = links[link]
         # A device cannot wait for who does not read.

@@ -21,7 +21,7 @@ export interface SimulatorOptions {
   readonly inside?: readonly string[]
 }
 
-/** A line profiler (profiler-simulator.py). `say`: normal, slow, half, wide. */
+/** A line profiler (profiler-simulator.py). `say`: normal, slow, half, wide, lossy. */
 export function profilerSimulator(options: SimulatorOptions): PeerProcess {
   const { at, format, samples, perSecond, perStart, inside = [] } = options
   const where = 'path' in at ? ['serial', at.path] : ['tcp', at.host, String(at.port)]

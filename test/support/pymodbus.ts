@@ -15,14 +15,23 @@ const script = fileURLToPath(new URL('modbus-slave.py', import.meta.url))
 export interface SlaveOptions {
   /** It plays a line profiler. */
   readonly profiles?: { readonly perSecond: number; readonly width: number }
+  /** With a TCP port. Default: loopback. */
+  readonly host?: string
+  /** Put before the command, e.g. to run it in a network namespace. */
+  readonly inside?: readonly string[]
 }
 
-/** @param where a TCP port on loopback, or the path of a serial port */
-export function pymodbusSlave(where: number | string, { profiles }: SlaveOptions = {}): PeerProcess {
-  return peerProcess(PYTHON, [
-    script,
-    typeof where === 'number' ? 'tcp' : 'rtu',
-    String(where),
-    ...(profiles ? ['--profiles', String(profiles.perSecond), String(profiles.width)] : []),
-  ])
+/**
+ * `say`: see modbus-slave.py.
+ *
+ * @param where a TCP port, or the path of a serial port
+ */
+export function pymodbusSlave(
+  where: number | string,
+  { profiles, host = '127.0.0.1', inside = [] }: SlaveOptions = {},
+): PeerProcess {
+  const place = typeof where === 'number' ? ['tcp', host, String(where)] : ['rtu', where]
+  const played = profiles ? ['--profiles', String(profiles.perSecond), String(profiles.width)] : []
+  const [command = PYTHON, ...parameters] = [...inside, PYTHON, script, ...place, ...played]
+  return peerProcess(command, parameters)
 }

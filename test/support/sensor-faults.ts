@@ -55,6 +55,8 @@ export interface SensorFaultCase<M extends Modality> {
 export interface SensorFaultRow {
   readonly adapter: string
   readonly fault: SensorFault
+  /** The fault's place in SENSOR_FAULTS. */
+  readonly order: number
   readonly periodMs: number
   /** From the fault to the end of the first capture without the modality. */
   readonly missingMs: number
@@ -151,6 +153,7 @@ export async function measureSensorFault<M extends Modality>(
     const row: SensorFaultRow = {
       adapter,
       fault,
+      order: SENSOR_FAULTS.indexOf(fault),
       periodMs,
       missingMs: Math.round(missing.atMs - failedAtMs),
       ...absence,

@@ -1,6 +1,6 @@
 """A bridge whose frames say when they were exposed: the stamp stands in the pixels, so a test can tell whose frame it is.
 
-Usage: stamping-bridge.py <folder of bridge.py> <Mono8|ABC32f> <pid file>
+Usage: stamping-bridge.py <folder of bridge.py> <pid file>
 SIGUSR1: the next answer is garbage. SIGUSR2: the next frame ends in its middle, and so does the bridge.
 SIGHUP: the next frame is 400 ms late.
 """
@@ -11,15 +11,13 @@ sys.dont_write_bytecode = True
 import bridge
 
 WIDTH, HEIGHT = 16, 12
-FORM, PID_FILE = sys.argv[2], sys.argv[3]
+FORM, PID_FILE = "ABC32f", sys.argv[2]
 mischief = []
 for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
     signal.signal(number, lambda seen, _: mischief.append(seen))
 
 
 def picture(exposed_ns):
-    if FORM == "Mono8":
-        return struct.pack("<Q", exposed_ns) + random.randbytes(WIDTH * HEIGHT - 8)
     points = [(random.uniform(-0.1, 0.1), random.uniform(-0.1, 0.1), 0.5) for _ in range(WIDTH * HEIGHT)]
     # 20 bits in each of three floats: exact in 24 bits of mantissa, never 0.
     points[:3] = [((1 + (exposed_ns >> shift) % 2**20) / 2**20, 0, 0.5) for shift in (0, 20, 40)]

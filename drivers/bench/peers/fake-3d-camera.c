@@ -6,11 +6,15 @@
  *
  * It sees a tilted plane: z = 500 mm + 0.1 mm per column, points every 0.5 mm around the axis. Column 0 is invalid by its
  * code (65535), in float formats column 1 by NaN. Row 0 lies 0 to 15 mm deeper, in turn: no two frames near each other are equal.
+ *
+ * As Mono8 it is a grey picture that begins with the time of its exposure: CLOCK_MONOTONIC in ns, eight bytes, lowest first.
  */
 #include <arv.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 typedef struct {
   guint32 format;
@@ -52,6 +56,12 @@ static void fill(ArvBuffer *buffer, void *user_data, guint32 exposure_us, guint3
   for (gint y = 0; y < (is_new ? height : 1); y++) {
     for (gint x = 0; x < width; x++) put(data, format, width, height, x, y, 500.0f + 0.1f * x + (y == 0 ? deeper : 0.0f));
   }
+  if (format == ARV_PIXEL_FORMAT_MONO_8 && width * height >= 8) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    guint64 stamp = GUINT64_TO_LE(now.tv_sec * G_GUINT64_CONSTANT(1000000000) + now.tv_nsec);
+    memcpy(data, &stamp, sizeof stamp);
+  }
   filled = data;
   *scene = (Scene) {format, width, height, scene->frames};
 }
@@ -77,9 +87,14 @@ int main(int count, char **arguments) {
     int signal = 0;
     sigwait(&signals, &signal);
     if (signal == SIGHUP) {
+      guint32 now = 0;
+      arv_fake_camera_read_register(device, ARV_FAKE_CAMERA_REGISTER_HEIGHT, &now);
       is_half = !is_half;
-      if (is_half) arv_fake_camera_read_register(device, ARV_FAKE_CAMERA_REGISTER_HEIGHT, &height);
-      arv_fake_camera_write_register(device, ARV_FAKE_CAMERA_REGISTER_HEIGHT, is_half ? height / 2 : height);
+      if (is_half) height = now;
+      /* Its controller may have set another height meanwhile, and buffers for it. */
+      if (is_half || now == height / 2) {
+        arv_fake_camera_write_register(device, ARV_FAKE_CAMERA_REGISTER_HEIGHT, is_half ? height / 2 : height);
+      }
     } else {
       is_lossy = !is_lossy;
       g_object_set(camera, "gvsp-lost-ratio", is_lossy ? (signal == SIGUSR1 ? 0.002 : 0.5) : 0.0, NULL);
