@@ -157,7 +157,7 @@ function sampleOf(
   const side = stale.exposedAtMs < kept.exposedAtMs ? 'before' : 'after'
   const detail = `${stale.sensor} was exposed ${skewMs.toFixed(0)} ms ${side} ${kept.sensor}, tolerated are ${skewToleranceMs} ms`
   const absence = { absence: { reason: 'stale', detail } } as const
-  return isRgbStale ? assemble(trigger, absence, xyz) : assemble(trigger, rgb, absence)
+  return { ...(isRgbStale ? assemble(trigger, absence, xyz) : assemble(trigger, rgb, absence)), skewMs }
 }
 
 function assemble(trigger: Trigger, rgb: Outcome<'rgb'>, xyz: Outcome<'xyz'>): Sample {

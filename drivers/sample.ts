@@ -22,7 +22,7 @@ export interface Sample {
   readonly frames: { readonly rgb?: RgbFrame; readonly xyz?: XyzFrame }
   readonly absent: { readonly rgb?: Absence; readonly xyz?: Absence }
   readonly condition: Condition
-  /** |exposure of rgb - exposure of xyz|, when both are there. */
+  /** |exposure of rgb - exposure of xyz|, when both frames came: also when it is too much, and one is absent as stale. */
   readonly skewMs?: number
 }
 

@@ -115,7 +115,9 @@ export const verdictSchema = z
       .boolean()
       .describe('A configured modality took no part, or its frame shows less than a good one would.'),
     modalities: z.object({ rgb: modality.optional(), xyz: modality.optional() }),
-    skewMs: milliseconds.optional().describe('Between the two exposures.'),
+    skewMs: milliseconds
+      .optional()
+      .describe('Between the two exposures; also when it is too much, and one of the frames is stale.'),
     flags: z
       .array(z.string())
       .describe('What to know about this part, e.g. captured-late: exposed long after its trigger.'),
@@ -164,6 +166,10 @@ export const statusSchema = z
     bundleId: z.string().optional(),
     repositoryId: z.string().optional(),
     counters: z.record(z.string(), count).optional(),
+    skewMs: z
+      .object({ parts: count, p50: milliseconds, p99: milliseconds, worst: milliseconds })
+      .optional()
+      .describe('Between the two exposures of the last 1,000 parts that both sensors saw.'),
     outbox: z
       .object({
         durability: z.enum(['durable', 'volatile']),

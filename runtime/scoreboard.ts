@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Trigger } from '../drivers/driver.ts'
+import { quantile } from '../drivers/quantile.ts'
 import type { Sample } from '../drivers/sample.ts'
 import type { Inspection } from '../models/inspection.ts'
 import type { Running } from './daemon.ts'
@@ -100,9 +101,9 @@ export function openScoreboard(options: ScoreboardOptions): Scoreboard {
         defects,
         goods,
         latencyMs: {
-          p50: quantile(latenciesMs, 0.5),
-          p95: quantile(latenciesMs, 0.95),
-          worst: quantile(latenciesMs, 1),
+          p50: tenths(latenciesMs, 0.5),
+          p95: tenths(latenciesMs, 0.95),
+          worst: tenths(latenciesMs, 1),
         },
         firstVerdictMs: firstPublishedMs === undefined ? null : Math.round(firstPublishedMs),
         rssMebibytes: { daemon: memory.daemon.summary(), host: memory.host.summary() },
@@ -162,9 +163,8 @@ function tableOf(summary: Record<string, unknown>): string {
     .join('\n')
 }
 
-/** Nearest rank. */
-function quantile(sorted: readonly number[], share: number): number | null {
-  const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]
+function tenths(sorted: readonly number[], share: number): number | null {
+  const value = quantile(sorted, share)
   return value === undefined ? null : Math.round(value * 10) / 10
 }
 

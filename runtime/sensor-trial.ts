@@ -4,6 +4,7 @@ import type { Frame, Modality } from '../drivers/frame.ts'
 import type { Rig } from '../drivers/rig.ts'
 import type { Sample } from '../drivers/sample.ts'
 import { messageOf } from '../drivers/message-of.ts'
+import { quantile } from '../drivers/quantile.ts'
 
 export interface SensorTrial {
   readonly modality: Modality
@@ -144,5 +145,5 @@ function counted<T extends { readonly detail: string }>(
 
 function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b)
-  return { median: sorted[sorted.length >> 1]!, worst: sorted.at(-1)! }
+  return { median: quantile(sorted, 0.5)!, worst: quantile(sorted, 1)! }
 }

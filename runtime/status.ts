@@ -8,6 +8,7 @@ import type { Message } from './outbox-store.ts'
 import type { OutboxStats } from './outbox.ts'
 import type { OutputCounts } from './outputs/output.ts'
 import type { PublisherStats } from './publisher.ts'
+import { RecentSkews } from './recent-skews.ts'
 import type { Topics } from './topics.ts'
 
 export interface StationName {
@@ -60,6 +61,7 @@ export class Status {
   readonly #startedAt = isoTime()
   readonly #startedMs: number
   readonly #counters = new Map<string, number>()
+  readonly #skews = new RecentSkews()
   #state: 'starting' | 'online' = 'starting'
   #cancel: (() => void) | undefined
 
@@ -86,6 +88,7 @@ export class Status {
     this.#increment(`outcome-${verdict.outcome}`)
     this.#increment(`condition-${verdict.condition}`)
     if (verdict.reason !== undefined) this.#increment(`unknown-${verdict.reason}`)
+    if (verdict.skewMs !== undefined) this.#skews.note(verdict.skewMs)
   }
 
   /** A result that came after its verdict. */
@@ -113,6 +116,7 @@ export class Status {
     const { published, refused, connections, picturesDropped, eventsDropped } = publisher.stats()
     const { state, restarts, rssBytes, description } = host.stats()
     const { bundleId, repositoryId } = description ?? {}
+    const skewMs = this.#skews.figures()
     return {
       schema: 'radar-edge/status@1',
       site,
@@ -135,6 +139,7 @@ export class Status {
         'pictures-dropped': picturesDropped,
         'events-dropped': eventsDropped,
       },
+      ...(skewMs && { skewMs }),
       outbox: outbox.stats(),
       inferenceHost: { state, restarts, rssBytes },
       rssBytes: process.memoryUsage.rss(),

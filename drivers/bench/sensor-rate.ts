@@ -2,6 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Driver } from '../driver.ts'
 import type { Frame } from '../frame.ts'
+import { quantile } from '../quantile.ts'
 
 export interface SensorRate {
   readonly askedPerSecond: number
@@ -102,8 +103,7 @@ const bytesOf = (frame: Frame): number =>
 
 function quantilesOf(values: readonly number[]): Quantiles {
   const sorted = values.toSorted((a, b) => a - b)
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!
+  const at = (share: number): number => quantile(sorted, share)!
   return { p50: at(0.5), p99: at(0.99), worst: at(1) }
 }
 

@@ -169,10 +169,10 @@ t.test(
         )
         const sample = await shoot()
         if (isComplete) t.match(sample, { condition: 'complete', skewMs: 20 })
-        else
-          t.match(sample.absent, {
-            [late]: { reason: 'stale', detail: /21 ms before (rgb|xyz), tolerated are 20/ },
-          })
+        else {
+          const absence = { reason: 'stale', detail: /21 ms before (rgb|xyz), tolerated are 20/ }
+          t.match(sample, { absent: { [late]: absence }, skewMs: 21 }, 'it is told how far off')
+        }
         await rig.close()
       }
     }

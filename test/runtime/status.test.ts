@@ -63,6 +63,20 @@ function makeStatus(description?: InspectorDescription, { links = [], outputs = 
   return { clock, retained, status, latest }
 }
 
+t.test('how far exposures lay apart is told of the last 1,000 parts that both sensors saw', (t) => {
+  const { status, latest } = makeStatus()
+  t.notOk('skewMs' in latest(topics.status), 'nothing is told before there is something')
+  const count = (skewMs?: number) =>
+    status.count(makePayload({ outcome: 'pass', ...(skewMs !== undefined && { skewMs }) }))
+  count()
+  // 500 of long ago, which nobody hears of any more.
+  for (let part = 0; part < 500; part++) count(90)
+  for (let part = 1; part <= 1000; part++) count(part / 100)
+  status.publish()
+  t.same(statusSchema.parse(latest(topics.status)).skewMs, { parts: 1000, p50: 5, p99: 9.9, worst: 10 })
+  t.end()
+})
+
 t.test('status and health say what the daemon knows, by their schemas', async (t) => {
   const { clock, status, latest } = makeStatus()
   t.match(statusSchema.parse(latest(topics.status)), {
