@@ -5,6 +5,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../drivers/message-of.ts'
 import type { RepositoryManifest } from '../models/repository-manifest.ts'
+import { isWallClockSet } from './wall-clock.ts'
 
 export interface Check {
   readonly name: string
@@ -54,9 +55,9 @@ export function checkMachine(): Check {
   return { name: 'machine', state: 'ok', found }
 }
 
-/** A clock before this program was written was never set; its time stamps poison the history (they start in 1970). */
+/** Time stamps of a clock that was never set poison the history: they start in 1970. */
 export function checkWallClock(now: Date = new Date()): Check {
-  const ok = now.getTime() > Date.UTC(2026, 0, 1)
+  const ok = isWallClockSet(now.getTime())
   return {
     name: 'wall clock',
     state: ok ? 'ok' : 'failed',

@@ -39,6 +39,7 @@ import { mqttFeed } from './triggers/mqtt.ts'
 import { serialFeed } from './triggers/serial.ts'
 import { stdinFeed } from './triggers/stdin.ts'
 import { timerFeed } from './triggers/timer.ts'
+import { watchWallClock } from './wall-clock.ts'
 
 export interface DaemonOptions {
   readonly config: Config
@@ -144,6 +145,16 @@ async function runParts(
     await publisher.drained(patience)
     await publisher.close(offlineStatus(stationName, 'shutdown'), patience)
   })
+
+  const unwatch = watchWallClock({
+    clock,
+    wallClock: Date.now,
+    onTrouble(trouble) {
+      log.warn(trouble, 'clock')
+      tell({ kind: 'clock', ...trouble })
+    },
+  })
+  defer(unwatch)
 
   let sayHealth = (): void => undefined
   let looks = (): LearnedLooks | undefined => undefined

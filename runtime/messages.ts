@@ -231,6 +231,7 @@ export const eventSchema = z
         'link',
         'output',
         'alarm',
+        'clock',
         'job-failed',
         'repository',
       ]),

@@ -116,6 +116,7 @@ t.test(
       'drivers/bench/genicam-cases.ts': 'a fake camera fires by it',
       'runtime/checks.ts': 'is it set at all?',
       'runtime/commands/golden.ts': 'when a part was captured',
+      'runtime/daemon.ts': 'to tell when it was set',
       'runtime/good-parts.ts': 'when a part was captured',
       'runtime/ledger.ts': 'when something was decided',
       'runtime/live-teaching.ts': 'when a part was captured',
