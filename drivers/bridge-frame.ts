@@ -78,16 +78,11 @@ async function pointsOf({ header, payload }: RawBridgeFrame, signal: AbortSignal
       lateral: lateralOf(header, fromRow),
       ...(invalid !== undefined && { invalid }),
     }
-    const slice =
-      format === 'ABC32f'
-        ? pointsFromXyz(float32Of(payload).subarray(fromPixel * 3, toPixel * 3), {
-            x,
-            y,
-            z,
-            ...(invalid !== undefined && { invalid }),
-          })
-        : pointsFromDepth(samples.subarray(fromPixel, toPixel), options)
-    points.set(slice, fromPixel * 3)
+    const slice = points.subarray(fromPixel * 3, toPixel * 3)
+    if (format === 'ABC32f') {
+      const xyz = samples.subarray(fromPixel * 3, toPixel * 3)
+      pointsFromXyz(xyz, { x, y, z, ...(invalid !== undefined && { invalid }) }, slice)
+    } else pointsFromDepth(samples.subarray(fromPixel, toPixel), options, slice)
   })
   return points
 }

@@ -5,17 +5,18 @@ export type BayerPattern = 'RG' | 'GR' | 'GB' | 'BG'
 
 /**
  * @param mosaic one byte a pixel, row-major
- * @returns interleaved 8-bit R,G,B
+ * @param rgb where it is written: interleaved 8-bit R,G,B
+ * @returns it
  * @throws RangeError for less than 2 x 2 pixels
  */
 export function demosaic(
   mosaic: Uint8Array,
   size: { readonly width: number; readonly height: number },
   pattern: BayerPattern,
+  rgb: Uint8Array = new Uint8Array(size.width * size.height * 3),
 ): Uint8Array {
   const { width, height } = size
   if (width < 2 || height < 2) throw new RangeError(`a mosaic of ${width} x ${height} pixels has no colours`)
-  const rgb = new Uint8Array(width * height * 3)
   const firstIsGreen = pattern === 'GR' || pattern === 'GB'
   const firstRowIsRed = pattern === 'RG' || pattern === 'GR'
   for (let y = 0; y < height; y++) {

@@ -37,15 +37,17 @@ export interface DepthOptions {
 
 /**
  * @param depths `width * height` raw samples, row-major
- * @returns `width * height * 3`, x, y, z in metres, (0,0,0) where there is no return
+ * @param points where they are written, zeros so far: `width * height * 3`, x, y, z in metres, (0,0,0) where there is no return
+ * @returns it
  * @throws RangeError for another number of samples
  */
 export function pointsFromDepth(
   depths: Uint16Array | Int16Array | Int32Array | Float32Array,
   { width, height, depth, invalid, lateral }: DepthOptions,
+  points: Float32Array = new Float32Array(width * height * 3),
 ): Float32Array {
   expectSamples(depths.length, width * height)
-  const points = new Float32Array(width * height * 3)
+  expectSamples(points.length, width * height * 3)
   const { scaleMetres, offsetMetres } = depth
   const column = lateral.kind === 'grid' ? new Float64Array(0) : rays(width, lateral, 'X')
   for (let y = 0, pixel = 0, at = 0; y < height; y++) {
@@ -76,31 +78,37 @@ export interface XyzOptions {
 
 /**
  * @param samples x, y, z of each pixel in turn
- * @returns as many, in metres, (0,0,0) where there is no return
+ * @param points where they are written: as many, in metres, (0,0,0) where there is no return
+ * @returns it
  * @throws RangeError when the samples are not threes
  */
 export function pointsFromXyz(
   samples: Float32Array | Int16Array | Uint16Array,
   { x, y, z, invalid }: XyzOptions,
+  points: Float32Array = new Float32Array(samples.length),
 ): Float32Array {
   expectSamples(samples.length % 3, 0)
-  const points = new Float32Array(samples.length)
+  expectSamples(points.length, samples.length)
+  // NaN equals nothing, and keeps the comparison one of numbers.
+  const invalidZ = invalid ?? NaN
   const [scaleX, scaleY, scaleZ] = [x.scaleMetres, y.scaleMetres, z.scaleMetres]
   const [offsetX, offsetY, offsetZ] = [x.offsetMetres, y.offsetMetres, z.offsetMetres]
   for (let at = 0; at < samples.length; at += 3) {
     const rawX = samples[at]!
     const rawY = samples[at + 1]!
     const rawZ = samples[at + 2]!
-    // (0,0,0) is how many sensors say nothing; an offset must not make a point of it.
-    if (rawZ === invalid || (rawX === 0 && rawY === 0 && rawZ === 0)) continue
     const metresX = rawX * scaleX + offsetX
     const metresY = rawY * scaleY + offsetY
     const metresZ = rawZ * scaleZ + offsetZ
-    // What `cleanPoints` does, in the same pass: a quarter of the time of 640 x 480 points. False for NaN.
-    if (!(Math.abs(metresX) < FAR && Math.abs(metresY) < FAR && Math.abs(metresZ) < FAR)) continue
-    points[at] = metresX
-    points[at + 1] = metresY
-    points[at + 2] = metresZ
+    // (0,0,0) is how many sensors say nothing; an offset must not make a point of it. The sum does what `cleanPoints`
+    // does, in the same pass: a quarter of the time of 640 x 480 points. It is false for NaN.
+    const isPoint =
+      rawZ !== invalidZ &&
+      (rawX !== 0 || rawY !== 0 || rawZ !== 0) &&
+      Math.abs(metresX) + Math.abs(metresY) + Math.abs(metresZ) < FAR
+    points[at] = isPoint ? metresX : 0
+    points[at + 1] = isPoint ? metresY : 0
+    points[at + 2] = isPoint ? metresZ : 0
   }
   return points
 }

@@ -4,6 +4,7 @@ import { monotonicClock, type Clock } from './clock.ts'
 import { DriverError, type DeviceReport, type Driver, type Trigger } from './driver.ts'
 import type { FrameOf, FrameRemark, Modality, RgbFrame, XyzFrame } from './frame.ts'
 import { gapLimitMs, watchFrameGap, type FrameGap } from './frame-gap.ts'
+import { FrameMemory } from './frame-memory.ts'
 import { FrameStream } from './frame-stream.ts'
 import {
   openGenicamCamera,
@@ -14,9 +15,10 @@ import {
 import { networkAdvice } from './genicam-network.ts'
 import { messageOf } from './message-of.ts'
 
-/** An image's samples as the modality has them, in memory of their own. @throws RangeError */
+/** An image's samples as the modality has them, in that memory: zeros, `BYTES_PER_PIXEL` of each pixel. @throws RangeError */
 export type ImageDecoder<M extends Modality> = (
   image: CameraImage,
+  memory: Uint8Array,
 ) => M extends 'rgb' ? Pick<RgbFrame, 'pixels'> : Pick<XyzFrame, 'pointsMetres'>
 
 export interface GenicamDriverOptions<M extends Modality> extends Omit<
@@ -32,6 +34,8 @@ export interface GenicamDriverOptions<M extends Modality> extends Omit<
   library?(): AravisLibrary
 }
 
+/** R,G,B; x,y,z as floats. */
+const BYTES_PER_PIXEL = { rgb: 3, xyz: 12 } as const
 /** A line's signal reaches camera and daemon at once, and the estimate of the exposure is a little off. */
 const EARLY_MS = 5
 /** A camera that has not acknowledged its trigger for so long does not answer any more: it takes 0.3 ms. */
@@ -51,6 +55,7 @@ export class GenicamDriver<M extends Modality> implements Driver<M> {
   readonly modality: M
   readonly #options: GenicamDriverOptions<M>
   readonly #clock: Clock
+  readonly #memory = new FrameMemory()
   #session: Session<M> | undefined
   #opening: Promise<void> | undefined
   #closing: Promise<void> = Promise.resolve()
@@ -155,13 +160,17 @@ export class GenicamDriver<M extends Modality> implements Driver<M> {
     signal: AbortSignal,
   ): Promise<CameraImage> {
     const next = images.next(trigger, signal)
-    if (this.#options.trigger.kind !== 'software') return next
+    if (this.#options.trigger.kind !== 'software') {
+      this.#memory.prepare(this.#bytesOf(camera))
+      return next
+    }
     const sentAtMs = this.#clock.now()
     let hasAnswered = false
     camera.softwareTrigger().then(
       () => (hasAnswered = true),
       (error: unknown) => lost(`refused its trigger: ${messageOf(error)}`),
     )
+    this.#memory.prepare(this.#bytesOf(camera))
     try {
       return await next
     } catch (error) {
@@ -170,11 +179,15 @@ export class GenicamDriver<M extends Modality> implements Driver<M> {
     }
   }
 
+  #bytesOf({ width, height }: Pick<CameraImage, 'width' | 'height'>): number {
+    return width * height * BYTES_PER_PIXEL[this.modality]
+  }
+
   #frameOf({ decode }: Session<M>, image: CameraImage, trigger: Trigger): FrameOf<M> {
     const { width, height, remark } = image
     try {
       return {
-        ...decode(image),
+        ...decode(image, this.#memory.take(this.#bytesOf(image))),
         modality: this.modality,
         sensor: this.name,
         sequence: ++this.#sequence,

@@ -3,7 +3,7 @@
  * first, whatever its depth or packing, then to interleaved R,G,B.
  */
 import { demosaic, type BayerPattern } from './demosaic.ts'
-import { uint16Of } from './raw-samples.ts'
+import { int32Of, uint16Of } from './raw-samples.ts'
 
 /** How samples lie in memory. `packed` is GigE Vision's older way (two samples in three bytes, their low bits in the middle one), `p` is PFNC's: bits in a row, lowest first. */
 type Packing = 8 | 10 | 12 | 14 | 16 | '10packed' | '12packed' | '10p' | '12p'
@@ -84,10 +84,15 @@ export function imageBytes({ pixelFormat, width, height }: GenicamPicture): numb
 
 /**
  * @param bytes `imageBytes` at least; only read
- * @returns interleaved 8-bit R,G,B in memory of its own; deeper samples lose their low bits
+ * @param rgb where it is written: interleaved 8-bit R,G,B; deeper samples lose their low bits
+ * @returns it
  * @throws RangeError for too few bytes, or for a format that is no picture
  */
-export function rgbOf(bytes: Uint8Array, picture: GenicamPicture): Uint8Array {
+export function rgbOf(
+  bytes: Uint8Array,
+  picture: GenicamPicture,
+  rgb: Uint8Array = new Uint8Array(picture.width * picture.height * 3),
+): Uint8Array {
   const { pixelFormat, width, height } = picture
   const format = FORMATS.get(pixelFormat)
   if (format === undefined) throw new RangeError(`${pixelFormatName(pixelFormat)} is no picture`)
@@ -96,9 +101,14 @@ export function rgbOf(bytes: Uint8Array, picture: GenicamPicture): Uint8Array {
   const { samples } = format
   const count = width * height
   const exact = bytes.subarray(0, needed)
-  if (typeof samples === 'string') return interleaved(exact, samples, count)
+  if (typeof samples === 'string') {
+    interleaved(exact, samples, rgb)
+    return rgb
+  }
   const plane = bytePlane(exact, samples.packing, count)
-  return samples.colours === 'mono' ? spread(plane) : demosaic(plane, { width, height }, samples.colours)
+  if (samples.colours === 'mono') spread(plane, rgb)
+  else demosaic(plane, { width, height }, samples.colours, rgb)
+  return rgb
 }
 
 /** The high eight bits of each sample. */
@@ -137,67 +147,57 @@ function bytePlane(bytes: Uint8Array, packing: Packing, count: number): Uint8Arr
   }
 }
 
-/** Each byte three times: four pixels are three words. */
-function spread(plane: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array(plane.length * 3)
-  const words = new Uint32Array(rgb.buffer, 0, (plane.length >> 2) * 3)
-  let at = 0
-  for (let word = 0; word < words.length; word += 3, at += 4) {
-    const a = plane[at]!
-    const b = plane[at + 1]!
-    const c = plane[at + 2]!
-    const d = plane[at + 3]!
-    words[word] = a | (a << 8) | (a << 16) | (b << 24)
-    words[word + 1] = b | (b << 8) | (c << 16) | (c << 24)
-    words[word + 2] = c | (d << 8) | (d << 16) | (d << 24)
+/** Each byte three times: a word of four pixels becomes three words. Little-endian; a third faster than byte by byte. */
+function spread(plane: Uint8Array, rgb: Uint8Array): void {
+  const from = int32Of(plane)
+  const to = new Int32Array(rgb.buffer, rgb.byteOffset, from.length * 3)
+  for (let word = 0, at = 0; word < from.length; word++, at += 3) {
+    const four = from[word]!
+    const second = (four >>> 8) & 0xff
+    const third = (four >>> 16) & 0xff
+    to[at] = Math.imul(four & 0xff, 0x010101) | (second << 24)
+    to[at + 1] = Math.imul(second, 0x0101) | Math.imul(third, 0x01010000)
+    to[at + 2] = third | Math.imul(four >>> 24, 0x01010100)
   }
-  for (; at < plane.length; at++) rgb.fill(plane[at]!, at * 3, at * 3 + 3)
-  return rgb
+  for (let at = from.length * 4; at < plane.length; at++) rgb.fill(plane[at]!, at * 3, at * 3 + 3)
 }
 
-function interleaved(bytes: Uint8Array, order: Interleaved, count: number): Uint8Array {
+function interleaved(bytes: Uint8Array, order: Interleaved, rgb: Uint8Array): void {
   switch (order) {
     case 'RGB':
-      return new Uint8Array(bytes)
+      return rgb.set(bytes)
     case 'BGR':
-      return picked(bytes, count, { stride: 3, red: 2 })
+      return picked(bytes, rgb, { stride: 3, red: 2 })
     case 'RGBa':
-      return picked(bytes, count, { stride: 4, red: 0 })
+      return picked(bytes, rgb, { stride: 4, red: 0 })
     case 'BGRa':
-      return picked(bytes, count, { stride: 4, red: 2 })
+      return picked(bytes, rgb, { stride: 4, red: 2 })
     case 'UYVY':
-      return fromYuv(bytes, count, { luma: 1, u: 0 })
+      return fromYuv(bytes, rgb, { luma: 1, u: 0 })
     case 'YUYV':
-      return fromYuv(bytes, count, { luma: 0, u: 1 })
+      return fromYuv(bytes, rgb, { luma: 0, u: 1 })
   }
 }
 
-function picked(
-  bytes: Uint8Array,
-  count: number,
-  { stride, red }: { stride: 3 | 4; red: 0 | 2 },
-): Uint8Array {
-  const rgb = new Uint8Array(count * 3)
-  for (let pixel = 0, from = 0, to = 0; pixel < count; pixel++, from += stride, to += 3) {
+function picked(bytes: Uint8Array, rgb: Uint8Array, { stride, red }: { stride: 3 | 4; red: 0 | 2 }): void {
+  for (let from = 0, to = 0; to < rgb.length; from += stride, to += 3) {
     rgb[to] = bytes[from + red]!
     rgb[to + 1] = bytes[from + 1]!
     rgb[to + 2] = bytes[from + 2 - red]!
   }
-  return rgb
 }
 
 /** BT.601, full range, as GenICam defines YUV. @param at places in the four bytes of two pixels. */
-function fromYuv(bytes: Uint8Array, count: number, at: { luma: 0 | 1; u: 0 | 1 }): Uint8Array {
-  // The clamped array rounds and clamps.
-  const rgb = new Uint8ClampedArray(count * 3)
-  for (let pixel = 0, to = 0; pixel < count; pixel++, to += 3) {
+function fromYuv(bytes: Uint8Array, rgb: Uint8Array, at: { luma: 0 | 1; u: 0 | 1 }): void {
+  // It rounds and clamps.
+  const clamped = new Uint8ClampedArray(rgb.buffer, rgb.byteOffset, rgb.length)
+  for (let pixel = 0, to = 0; to < rgb.length; pixel++, to += 3) {
     const pair = (pixel >> 1) * 4
     const y = bytes[pixel * 2 + at.luma]!
     const u = bytes[pair + at.u]! - 128
     const v = bytes[pair + at.u + 2]! - 128
-    rgb[to] = y + 1.402 * v
-    rgb[to + 1] = y - 0.344136 * u - 0.714136 * v
-    rgb[to + 2] = y + 1.772 * u
+    clamped[to] = y + 1.402 * v
+    clamped[to + 1] = y - 0.344136 * u - 0.714136 * v
+    clamped[to + 2] = y + 1.772 * u
   }
-  return new Uint8Array(rgb.buffer)
 }

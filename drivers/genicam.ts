@@ -22,7 +22,7 @@ export function genicam(options: GenicamOptions): Driver<'rgb'> {
           `${options.name} sends ${name}; set pixelFormat to one of ${PICTURE_FORMAT_NAMES.join(', ')}`,
         )
       }
-      return (image) => ({ pixels: rgbOf(image.bytes, image) })
+      return (image, memory) => ({ pixels: rgbOf(image.bytes, image, memory) })
     },
   })
 }

@@ -4,6 +4,7 @@
  */
 import { DriverError, type Driver } from './driver.ts'
 import { GenicamDriver, type GenicamDriverOptions } from './genicam-driver.ts'
+import { float32Of } from './raw-samples.ts'
 import {
   pointDecoder,
   pointFormatOf,
@@ -30,7 +31,7 @@ export function genicam3d({ overrides, ...options }: Genicam3dOptions): Driver<'
         )
       }
       const decode = pointDecoder(pixelFormat, await readScan3d(features), overrides)
-      return (image) => ({ pointsMetres: decode(image) })
+      return (image, memory) => ({ pointsMetres: decode(image, float32Of(memory)) })
     },
   })
 }

@@ -91,8 +91,12 @@ export interface RawPointImage {
   readonly bytes: Uint8Array
 }
 
-/** @returns points in metres, (0,0,0) where there is none. @throws RangeError for an image of another kind */
-export type PointDecoder = (image: RawPointImage) => Float32Array
+/**
+ * @param points zeros so far, three of each pixel
+ * @returns it: metres, (0,0,0) where there is no point
+ * @throws RangeError for an image of another kind
+ */
+export type PointDecoder = (image: RawPointImage, points?: Float32Array) => Float32Array
 
 /** @throws DriverError `DRIVER_UNAVAILABLE` that says which feature or which key of the config is missing */
 export function pointDecoder(
@@ -126,23 +130,23 @@ export function pointDecoder(
   }
   if (format.kind === 'points') {
     const axes = { x: axis(features.a), y: axis(features.b), z: depth, ...defined({ invalid }) }
-    return (image) => {
+    return (image, points) => {
       expectFormat(image)
       const expected = image.width * image.height * 3
       const samples = float32Of(image.bytes).subarray(0, expected)
       if (samples.length < expected) {
         throw new RangeError(`expected ${expected} coordinates, got ${samples.length}`)
       }
-      return pointsFromXyz(samples, axes)
+      return pointsFromXyz(samples, axes, points)
     }
   }
   const lateral = overrides.lateral ?? lateralOf(features, axis)
-  return (image) => {
+  return (image, points) => {
     expectFormat(image)
     const { width, height, bytes } = image
     const all = format.kind === 'depth16' ? uint16Of(bytes) : float32Of(bytes)
     const samples = all.subarray(0, width * height)
-    return pointsFromDepth(samples, { width, height, depth, lateral, ...defined({ invalid }) })
+    return pointsFromDepth(samples, { width, height, depth, lateral, ...defined({ invalid }) }, points)
   }
 }
 

@@ -72,6 +72,9 @@ t.test('no module imports itself through others', async (t) => {
   t.equal(done.size, sources.length, 'every module was visited')
 })
 
+/** What a bench measures ours against uses a package as anybody would. */
+const PEERS = ['drivers/bench/bare-loop.ts']
+
 t.test('third-party runtimes have one door each', async (t) => {
   const doors: Record<string, string> = {
     'onnxruntime-node': 'models/session.ts',
@@ -89,7 +92,11 @@ t.test('third-party runtimes have one door each', async (t) => {
   }
   for (const [name, door] of Object.entries(doors)) {
     const importers = sources.filter((source) => source.packages.includes(name)).map((source) => source.path)
-    t.same(importers, [door], name)
+    t.same(
+      importers.filter((path) => !PEERS.includes(path)),
+      [door],
+      name,
+    )
   }
 })
 
