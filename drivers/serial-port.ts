@@ -89,7 +89,8 @@ export async function openSerialLink(options: SerialLinkOptions): Promise<Serial
     try {
       await ended((done) => port.open(done))
     } catch (error) {
-      if (attempt === OPENING_ATTEMPTS) throw new Error(`${path}: ${messageOf(error)}`, { cause: error })
+      const mayPass = /cannot lock/i.test(messageOf(error)) && attempt < OPENING_ATTEMPTS
+      if (!mayPass) throw new Error(`${path}: ${messageOf(error)}`, { cause: error })
       await delay(REOPENING_PAUSE_MS, signal, monotonicClock)
     }
   }

@@ -24,7 +24,8 @@ import type { TeachProgress } from '../models/taught-banks.ts'
 import { update, type Update } from '../models/update.ts'
 import type { Figures } from './ledger.ts'
 import { RuntimeError } from './runtime-error.ts'
-import { featuresOf, freshFeatures, loadGolden, loadGood, type Workshop } from './workshop.ts'
+import type { Workshop } from './workshop.ts'
+import { featuresOf, freshFeatures, loadGolden, loadGood } from './workshop-parts.ts'
 
 /** Who asks for it and why: it stands in the ledger for ever. */
 export interface Reasons {

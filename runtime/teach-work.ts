@@ -12,7 +12,8 @@ import { letThrough, promote, type Candidate, type Reasons } from './repository-
 import { RuntimeError } from './runtime-error.ts'
 import { figuresOf, summaryOf, type TeachReport } from './teach-report.ts'
 import type { Teaching } from './teaching.ts'
-import { loadGolden, type Workshop } from './workshop.ts'
+import type { Workshop } from './workshop.ts'
+import { loadGolden } from './workshop-parts.ts'
 
 export interface TeachWork extends Reasons {
   readonly teaching: Teaching

@@ -23,7 +23,8 @@ import { openSensors } from '../sensors.ts'
 import { archiveOf, goldenShelf } from '../shelves.ts'
 import { oneLine, textTable } from '../text-table.ts'
 import { userName } from '../user-name.ts'
-import { openWorkshop, PLANE_SEED, type Workshop } from '../workshop.ts'
+import { openWorkshop, type Workshop } from '../workshop.ts'
+import { PLANE_SEED } from '../workshop-parts.ts'
 import { printJson, withRepositories, type RepositoryOptions } from './repository.ts'
 
 export interface GoldenReasons extends RepositoryOptions {

@@ -162,7 +162,13 @@ t.test('a port without modem lines is told, and is no crash', { skip: skipWithou
   await line.close()
 })
 
-async function handshakes(t: Test, where: number | string, config: Record<string, unknown>): Promise<void> {
+/** @param awayMs how long the slave is gone */
+async function handshakes(
+  t: Test,
+  where: number | string,
+  config: Record<string, unknown>,
+  awayMs: number,
+): Promise<void> {
   const slave = pymodbusSlave(where)
   t.teardown(() => slave.kill())
   const line = makeLine(
@@ -222,6 +228,7 @@ async function handshakes(t: Test, where: number | string, config: Record<string
   await slave.kill()
   await until(() => line.state() === 'down')
   const killedAfterMs = clock.now() - killedMs
+  await pause(awayMs)
   const startedMs = clock.now()
   await slave.start()
   await until(() => line.state() === 'up')
@@ -235,14 +242,14 @@ async function handshakes(t: Test, where: number | string, config: Record<string
 
 const skip = skipWithoutPymodbus || skipWithoutSocat
 
-t.test('Modbus TCP: handshake, heartbeat, slave stopped, killed and back', { skip }, async (t) => {
+t.test('Modbus TCP: handshake, heartbeat, slave stopped, killed and back after 10 s', { skip }, async (t) => {
   const port = await freePort()
-  await handshakes(t, port, { kind: 'modbus-tcp', host: '127.0.0.1', port })
+  await handshakes(t, port, { kind: 'modbus-tcp', host: '127.0.0.1', port }, 10_000)
 })
 
 t.test('Modbus RTU: the same over a serial port', { skip }, async (t) => {
   const pair = ptyPair()
   t.teardown(() => pair.close())
   await pair.plug()
-  await handshakes(t, pair.paths[1], { kind: 'modbus-rtu', path: pair.paths[0] })
+  await handshakes(t, pair.paths[1], { kind: 'modbus-rtu', path: pair.paths[0] }, 0)
 })

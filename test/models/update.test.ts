@@ -3,7 +3,7 @@ import { gate } from '../../models/gate.ts'
 import { BANK_KEYS } from '../../models/features.ts'
 import { judge } from '../../models/judge.ts'
 import { openSearch } from '../../models/nearest.ts'
-import type { Repository } from '../../models/repository.ts'
+import { makeRepository, type Repository } from '../../models/repository.ts'
 import { teach, type TaughtPart } from '../../models/teach.ts'
 import { update, type UpdateRequest } from '../../models/update.ts'
 import type { ConfirmedPart } from '../../models/admission.ts'
@@ -72,6 +72,16 @@ t.test(
     t.ok((await judge(defect, repository!, request)).normality < 0.05, 'a defect is still one')
   },
 )
+
+t.test('how frames may look stays as it was taught', async (t) => {
+  const looks = {
+    xyz: { frames: 9, returnsShare: { least: 0.4, most: 0.6 }, distanceMetres: { least: 1, most: 2 } },
+  }
+  const taught = makeRepository({ ...active, manifest: { ...active.manifest, looks } })
+  const confirmed = accepted(drifted(goodParts(4, 300), 2))
+  const { repository } = await update(asked({ active: taught, confirmed }))
+  t.same(repository!.manifest.looks, looks)
+})
 
 t.test('the same update twice is the same repository, and its parent is untouched', async (t) => {
   const before = structuredClone(active)

@@ -14,7 +14,8 @@ import {
   type UpdateWork,
 } from '../../runtime/repository-work.ts'
 import { goodShelf } from '../../runtime/shelves.ts'
-import { freshFeatures, openWorkshop, type Workshop } from '../../runtime/workshop.ts'
+import { openWorkshop, type Workshop } from '../../runtime/workshop.ts'
+import { freshFeatures } from '../../runtime/workshop-parts.ts'
 import { confirmedOf, madeUpWorkshop, PRODUCT, storedOf } from '../support/made-up-workshop.ts'
 import { partFeatures } from '../support/part-features.ts'
 import { putIntoUse } from '../support/put-into-use.ts'
@@ -252,6 +253,11 @@ t.test('an abort ends the work with its reason, and nothing was entered', async 
 })
 
 /** A station with the tiny bundle whose repository was made with another engine; golden parts as that engine saw them. */
+/** How its frames may look: has nothing to do with the engine. */
+const LOOKS = {
+  xyz: { frames: 9, returnsShare: { least: 0.4, most: 0.6 }, distanceMetres: { least: 1, most: 2 } },
+}
+
 async function otherEngine(t: Test, { shift, golden }: { readonly shift: number; readonly golden: number }) {
   const stateDirectory = t.testdir()
   const config = configSchema.parse({
@@ -267,7 +273,7 @@ async function otherEngine(t: Test, { shift, golden }: { readonly shift: number;
   const taught = await teachTinyRepository(join(stateDirectory, 'taught'), {
     shelf: goodShelf(config, 'tiny'),
   })
-  const old = makeRepository({ ...taught, manifest: { ...taught.manifest, engine } })
+  const old = makeRepository({ ...taught, manifest: { ...taught.manifest, engine, looks: LOOKS } })
   await putIntoUse(join(stateDirectory, 'repositories'), 'tiny', old)
   const shop = await openWorkshop(config)
   t.teardown(() => shop.close())
@@ -300,7 +306,7 @@ t.test(
     const report = await rebuildRepository(shop, rebuild)
     t.match(report, { result: 'promoted', previousId: old.id, remarks: [/have moved by 0\.0 %/] })
     const active = await shop.active()
-    t.match(active!.manifest, { engine: ENGINE, made: 'rebuilt', parent: old.id })
+    t.match(active!.manifest, { engine: ENGINE, made: 'rebuilt', parent: old.id, looks: LOOKS })
     t.same(active!.banks, old.banks)
     t.match(
       await rebuildRepository(shop, rebuild),
@@ -320,7 +326,7 @@ t.test('where they have moved, or nobody can tell, it is taught again from the k
     t.match(report, { result: 'promoted' }, JSON.stringify(report.gate?.checks))
     t.match(report.remarks, [about.golden > 0 ? /have moved by \d/ : /no golden part has features of both/])
     const { manifest } = (await shop.active())!
-    t.match(manifest, { engine: ENGINE, made: 'rebuilt', parent: old.id })
+    t.match(manifest, { engine: ENGINE, made: 'rebuilt', parent: old.id, looks: LOOKS })
     t.same(
       manifest.taught.map(({ id }) => id),
       taught.manifest.taught.map(({ id }) => id),

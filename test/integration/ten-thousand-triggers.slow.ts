@@ -1,5 +1,5 @@
 /**
- * 10,000 triggers ($TRIGGERS, fewer by default) against a GigE Vision camera at the end of a cable and a bridge, which are
+ * 10,000 triggers ($TRIGGERS) against a GigE Vision camera at the end of a cable and a bridge, which are
  * killed, stopped, unplugged, garbled and slowed at random: one verdict each, in order, and what a verdict says was seen was
  * exposed for its trigger. Both write the time of exposure into their frames.
  */
@@ -28,7 +28,7 @@ import { makeDecided } from '../support/inspected.ts'
 
 t.setTimeout(600_000)
 
-const TRIGGERS = Number(process.env['TRIGGERS'] ?? 2000)
+const TRIGGERS = Number(process.env['TRIGGERS'] ?? 10_000)
 /** A fault for one of so many triggers. */
 const FAULT_EVERY = 150
 const CAPTURE_MS = 150
