@@ -30,7 +30,8 @@ class Profiles(ModbusSequentialDataBlock):
         self.per_second = self.usual_pace / (20 if mode == "slow" else 1)
 
     def validate(self, address, count=1):
-        return self.mode != "narrow" or address + count <= 1 + self.width // 2
+        is_there = self.mode != "narrow" or address + count <= 1 + self.width // 2
+        return is_there and super().validate(address, count)
 
     def getValues(self, address, count=1):
         counter = int(self.counted + (time.monotonic() - self.since) * self.per_second)

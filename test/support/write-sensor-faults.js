@@ -76,7 +76,8 @@ const lines = [
   'real peer, triggered at the period given. *Missing* counts from the fault to the end of the first capture without the',
   'modality (at most three periods or 500 ms), *back* from the peer’s return to the first good sample (at most 5 s), *waited* is',
   'the longest that the line waited for this sensor meanwhile; milliseconds all. *Left* are processes and file descriptors after',
-  '`close`. No camera, profiler or vendor SDK was at hand: the peers are named on each adapter’s page.',
+  '`close`. Every adapter has a row for every fault. No camera, profiler or vendor SDK was at hand: the peers are named on each',
+  'adapter’s page.',
 ]
 for (const [adapter, faults] of [...adapters].sort(([a], [b]) => a.localeCompare(b))) {
   lines.push(
