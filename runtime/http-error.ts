@@ -42,6 +42,7 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['REPOSITORY_UNKNOWN', 404],
   ['METHOD_REFUSED', 405],
   ['JOB_BUSY', 409],
+  ['NOT_TEACHING', 409],
   ['LEDGER_CONFLICT', 409],
   ['NOT_TAUGHT', 409],
   ['TEACHING_UNFINISHED', 409],

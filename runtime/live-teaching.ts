@@ -95,6 +95,29 @@ export class LiveTeaching {
     })
   }
 
+  /**
+   * No more parts are put away. What was captured is kept for the same command.
+   *
+   * @throws RuntimeError NOT_TEACHING when none goes on, or its parts are there and a repository is being made of them
+   */
+  async stop({ who, why }: Reasons): Promise<{ captured: number; parts: number }> {
+    await this.#turn
+    const session = this.#session
+    if (session === undefined) throw new RuntimeError('NOT_TEACHING', 'no teaching goes on')
+    const { captured, parts } = session
+    if (captured >= parts) {
+      throw new RuntimeError(
+        'NOT_TEACHING',
+        `all ${parts} parts are there: a repository is being made of them`,
+      )
+    }
+    await this.close()
+    const detail = `${who} stopped the teaching with ${captured} of ${parts} parts: ${why}`
+    this.#options.log.info({ detail }, 'teaching')
+    this.#options.tell({ kind: 'repository', code: 'TEACHING_STOPPED', detail })
+    return { captured, parts }
+  }
+
   /** What was captured is kept for the same command. */
   async close(): Promise<void> {
     await this.#turn

@@ -18,7 +18,7 @@ export interface OperationsContext {
   readonly jobs: Pick<JobRunner, 'run'>
   readonly follower: Pick<RepositoryFollower, 'follow'>
   readonly signal: AbortSignal
-  readonly teaching: Pick<LiveTeaching, 'begin'>
+  readonly teaching: Pick<LiveTeaching, 'begin' | 'stop'>
   /** Golden parts through the running model. */
   selfTest(signal: AbortSignal): Promise<Record<string, unknown>>
 }
@@ -77,6 +77,12 @@ export const teachCommandSchema = z
   })
   .describe(
     'Payload of cmd/teach: the next parts are good, a repository is made of them and put into use if the gate lets it through. The reply comes at once, an event when it is done.',
+  )
+
+export const stopTeachingCommandSchema = z
+  .strictObject({ ...reasons, why: reasons.why.describe('In a few words; an event says it.') })
+  .describe(
+    'Payload of cmd/stop-teaching: the next parts are not put away any more. cmd/teach goes on with those that were.',
   )
 
 export const updateCommandSchema = z
@@ -194,6 +200,11 @@ export const OPERATIONS = {
     async ({ parts, restart, by: who, why }, { teaching }) => ({
       ...(await teaching.begin({ parts, restart, who, why })),
     }),
+  ),
+  'stop-teaching': operation(
+    stopTeachingCommandSchema,
+    'Stops teaching of the next parts.',
+    async ({ by: who, why }, { teaching }) => ({ ...(await teaching.stop({ who, why })) }),
   ),
   update: operation(
     updateCommandSchema,

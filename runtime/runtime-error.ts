@@ -28,6 +28,8 @@ export type RuntimeErrorCode =
   | 'RELOAD_REFUSED'
   /** No repository was made: the station shows no parts to learn from. */
   | 'TEACHING_FAILED'
+  /** There is no teaching to stop, or its parts are all there. */
+  | 'NOT_TEACHING'
   /** It is unclear what a golden part is, or it cannot be shown again. */
   | 'GOLDEN_REFUSED'
   /** An interrupted teaching with other options waits for somebody to go on with it or to drop it. */

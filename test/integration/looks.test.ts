@@ -26,12 +26,16 @@ t.test(
     const { brokerUrl, topicRoot } = daemon.running
     const listener = await listen(brokerUrl)
     t.teardown(() => listener.close())
-    const command = async (verb: string, request: Record<string, unknown>) => {
+    const command = async (
+      verb: string,
+      request: Record<string, unknown>,
+      expected: object = { status: 'ok' },
+    ) => {
       const replies = () => listener.json(`${topicRoot}/reply/${verb}`)
       const before = replies().length
       await listener.client.publishAsync(`${topicRoot}/cmd/${verb}`, JSON.stringify(request))
       await listener.until(() => replies().length > before)
-      t.match(replies().at(-1), { status: 'ok' }, verb)
+      t.match(replies().at(-1), expected, verb)
     }
     const by = { by: 'Ada', why: 'the lamp' }
     const isToldDark = async (): Promise<boolean> => {
@@ -69,6 +73,14 @@ t.test(
     t.ok(await isToldDark(), 'and come again')
     await command('teach', { parts: 20, ...by })
     t.notOk(await isToldDark(), 'while others are taught the new light is what is to be learned')
+    await command('stop-teaching', by)
+    t.ok(await isToldDark(), 'but only as long as that goes on')
+    await command('stop-teaching', by, { status: 'error', error: { code: 'NOT_TEACHING' } })
+    const events = listener.json(`${topicRoot}/event`)
+    t.match(
+      events.filter(({ code }) => code === 'TEACHING_STOPPED'),
+      [{ kind: 'repository', detail: 'Ada stopped the teaching with 1 of 20 parts: the lamp' }],
+    )
     await daemon.stop()
   },
 )

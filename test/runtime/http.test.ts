@@ -122,7 +122,10 @@ async function openStation(
       },
     },
     follower: { follow: async () => void (station.followed += 1) },
-    teaching: { begin: async ({ parts }) => ({ captured: 0, parts }) },
+    teaching: {
+      begin: async ({ parts }) => ({ captured: 0, parts }),
+      stop: async () => ({ captured: 0, parts: 4 }),
+    },
     signal: never,
     selfTest: async () => ({ result: 'UNTESTED' }),
     ...changes,

@@ -46,6 +46,10 @@ async function makeStation(t: Test) {
         done.push(asked)
         return { parts: asked.parts } as never
       },
+      stop: async (asked) => {
+        done.push({ stop: asked })
+        return { captured: 7, parts: 30 }
+      },
     },
     selfTest: async () => ({ result: 'PASS' }),
   }
@@ -74,6 +78,7 @@ t.test('whoever changes something says who they are and why; what does not fit i
     confirm: { from: '2026-03-01T06:00:00Z', to: '2026-03-01T07:00:00Z' },
     withdraw: { triggerIds: ['run-1'] },
     teach: { parts: 20 },
+    'stop-teaching': {},
     update: {},
     forget: { partIds: [] },
     promote: { repositoryId: 'aaaaaa' },
@@ -248,6 +253,12 @@ t.test('a teaching begins with as many parts as make one', async (t) => {
   t.match(await ask('teach', { ...by, parts: 30 }), { parts: 30 })
   t.same(done, [{ parts: 30, restart: false, who: 'ada', why: by.why }])
   await t.rejects(ask('teach', { ...by, parts: 3 }), { code: 'BAD_COMMAND' })
+})
+
+t.test('a teaching is stopped by somebody, for a reason', async (t) => {
+  const { ask, done } = await makeStation(t)
+  t.same(await ask('stop-teaching', by), { captured: 7, parts: 30 })
+  t.same(done, [{ stop: { who: 'ada', why: by.why } }])
 })
 
 t.test('self-test and history need no reason, and no request at all', async (t) => {
