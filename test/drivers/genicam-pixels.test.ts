@@ -31,7 +31,10 @@ for (const [name, pixelFormat, bytes, expected] of [
   t.test(`${name} becomes R,G,B`, async (t) => {
     const width = expected.length / 3
     const raw = Uint8Array.from(bytes)
-    t.same([...rgbOf(raw, { pixelFormat, width, height: 1 })], expected)
+    const used = new Uint8Array(expected.length).fill(0xa5)
+    const rgb = rgbOf(raw, { pixelFormat, width, height: 1 }, used)
+    t.equal(rgb, used)
+    t.same([...rgb], expected, 'all of it is written')
     t.equal(imageBytes({ pixelFormat, width, height: 1 }), bytes.length)
     t.equal(pixelFormatName(pixelFormat), name)
     t.ok(isPictureFormat(pixelFormat))
@@ -41,7 +44,7 @@ for (const [name, pixelFormat, bytes, expected] of [
 
 t.test('a deep mosaic loses its low bits before it is interpolated', async (t) => {
   const raw = Uint8Array.from(new Uint8Array(Uint16Array.of(0x320, 0x190, 0x190, 0x0c8).buffer))
-  const rgb = rgbOf(raw, { pixelFormat: 0x0110000d, width: 2, height: 2 })
+  const rgb = rgbOf(raw, { pixelFormat: 0x0110000d, width: 2, height: 2 }, new Uint8Array(12).fill(0xa5))
   t.same([...rgb], [200, 100, 50, 200, 100, 50, 200, 100, 50, 200, 100, 50])
 })
 
