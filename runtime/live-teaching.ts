@@ -101,17 +101,21 @@ export class LiveTeaching {
    * @throws RuntimeError NOT_TEACHING when none goes on, or its parts are there and a repository is being made of them
    */
   async stop({ who, why }: Reasons): Promise<{ captured: number; parts: number }> {
-    await this.#turn
     const session = this.#session
     if (session === undefined) throw new RuntimeError('NOT_TEACHING', 'no teaching goes on')
-    const { captured, parts } = session
-    if (captured >= parts) {
+    const { parts } = session
+    const isStopped = (): boolean => session.captured < parts
+    if (isStopped()) this.#session = undefined
+    // The part that is under way may be the last one.
+    await this.#turn
+    if (!isStopped()) {
       throw new RuntimeError(
         'NOT_TEACHING',
         `all ${parts} parts are there: a repository is being made of them`,
       )
     }
-    await this.close()
+    session.teaching.close()
+    const { captured } = session
     const detail = `${who} stopped the teaching with ${captured} of ${parts} parts: ${why}`
     this.#options.log.info({ detail }, 'teaching')
     this.#options.tell({ kind: 'repository', code: 'TEACHING_STOPPED', detail })
