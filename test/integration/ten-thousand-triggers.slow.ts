@@ -138,11 +138,13 @@ t.test(`${TRIGGERS} triggers, one verdict each, whatever becomes of the sensors`
       camera.signal('SIGHUP')
     },
   }
-  const kinds = Object.keys(FAULTS) as [string, ...string[]]
+  const kinds = Object.keys(FAULTS)
   let isDisturbed = false
+  let made = 0
   const disturb = (): void => {
     if (isDisturbed) return
-    const kind = random.pick(kinds)
+    // In turn, so that none is left out by chance.
+    const kind = kinds[made++ % kinds.length]!
     faults[kind] = (faults[kind] ?? 0) + 1
     isDisturbed = true
     mend = FAULTS[kind]!(random.between(20, 520)).then(() => void (isDisturbed = false))
@@ -225,8 +227,11 @@ function inspectionOf(sample: Sample): Inspection {
   return makeDecided({ condition, absent })
 }
 
-/** The bridge sends the very stamp that it writes. The camera takes another just before, and its way here is estimated. */
-const STAMP_TOLERANCE_MS = { rgb: 10, xyz: 1 }
+/**
+ * The bridge sends the very stamp that it writes. The camera's clock is another, and after each reopening the way from there is
+ * estimated anew, from frames that a busy machine may have delayed: 15 ms were seen with both cores taken.
+ */
+const STAMP_TOLERANCE_MS = { rgb: 30, xyz: 1 }
 
 /** Does the verdict tell the truth about the frames? */
 function problemsOf(verdict: VerdictPayload, sample: Sample, seen: Set<bigint>): string[] {
