@@ -24,6 +24,7 @@ import { openOutbox } from './outbox.ts'
 import type { Dropped } from './outputs/output.ts'
 import { openOutputs } from './outputs/outputs.ts'
 import { packageVersion } from './package-version.ts'
+import { PLANE_SEED } from './plane-seed.ts'
 import { openPublisher, type Publisher } from './publisher.ts'
 import { reloadCommand } from './reload.ts'
 import { openRepositoryCare, type RepositoryCare } from './repository-care.ts'
@@ -70,8 +71,6 @@ export interface Running {
 const STATUS_EVERY_MS = 10_000
 /** No trigger is answered while another process's entry is waited for; one takes a few flushes of the disk. */
 const LEDGER_BUSY_MS = 1000
-/** Seeds the plane fit of frames without a calibrated plane: the same frame always has the same plane. */
-const PLANE_SEED = 1
 
 /** Resolves after a clean shutdown. Rejects when the station cannot run at all: broken bundle, outbox in use elsewhere. */
 export async function runDaemon(options: DaemonOptions): Promise<void> {

@@ -10,10 +10,8 @@ import type { PartShelf } from '../models/part-shelf.ts'
 import { maskedPatches } from '../models/square-mask.ts'
 import { sampleOfStored, type StoredPart } from '../models/stored-part.ts'
 import type { TaughtPart } from '../models/teach.ts'
+import { PLANE_SEED } from './plane-seed.ts'
 import type { Workshop } from './workshop.ts'
-
-/** Seeds the plane fit of frames without a calibrated plane: the same frame always has the same plane. */
-export const PLANE_SEED = 1
 
 /** Parts of a shelf, and why some of it is of no use. */
 export interface Loaded<Part> {

@@ -24,7 +24,7 @@ import { archiveOf, goldenShelf } from '../shelves.ts'
 import { oneLine, textTable } from '../text-table.ts'
 import { userName } from '../user-name.ts'
 import { openWorkshop, type Workshop } from '../workshop.ts'
-import { PLANE_SEED } from '../workshop-parts.ts'
+import { PLANE_SEED } from '../plane-seed.ts'
 import { printJson, withRepositories, type RepositoryOptions } from './repository.ts'
 
 export interface GoldenReasons extends RepositoryOptions {

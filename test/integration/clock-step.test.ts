@@ -11,8 +11,7 @@ import mqtt from 'mqtt'
 import t from 'tap'
 import { eventSchema, verdictSchema, type EventPayload, type VerdictPayload } from '../../runtime/messages.ts'
 import { topicsOf } from '../../runtime/topics.ts'
-import { builtPackage } from '../support/built-package.ts'
-import { writeConfig } from '../support/command-line.ts'
+import { main, writeConfig } from '../support/command-line.ts'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/processes.ts'
 
@@ -65,7 +64,6 @@ t.test(
       triggers: [{ kind: 'timer', everyMs: 200 }],
       http: { enabled: false },
     })
-    const main = join(await builtPackage(), 'dist', 'runtime', 'main.js')
     const daemon = spawn(process.execPath, [main, 'run', '--config', config], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {

@@ -4,12 +4,7 @@ import type { Driver } from '../../drivers/driver.ts'
 import { genicam } from '../../drivers/genicam.ts'
 import { genicam3d } from '../../drivers/genicam3d.ts'
 import { whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
-import {
-  buildFake3dCamera,
-  fake3dCamera,
-  whyNoFake3dCamera,
-  whyNoFakeGigeCamera,
-} from '../../drivers/bench/fake-gige-camera.ts'
+import { buildFake3dCamera, fake3dCamera, whyNoFake3dCamera } from '../../drivers/bench/fake-gige-camera.ts'
 import { cableFor, depth, picture } from '../support/genicam-options.ts'
 import {
   measureSensorFault,
@@ -18,7 +13,7 @@ import {
   type SensorFaultCase,
 } from '../support/sensor-faults.ts'
 
-const missing = whyNoCameraCable() || whyNoFakeGigeCamera() || whyNoFake3dCamera()
+const missing = whyNoCameraCable() || whyNoFake3dCamera()
 /** In CI a missing peer is a failure, not a skip. */
 const skip = process.env['CI'] === undefined ? missing : false
 

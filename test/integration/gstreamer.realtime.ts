@@ -8,8 +8,9 @@ import { gstreamerCamera } from '../../drivers/gstreamer-sensors.ts'
 import { rawLayout } from '../../drivers/pixel-formats.ts'
 import { configSchema } from '../../runtime/config-schema.ts'
 import { openSensors } from '../../runtime/sensors.ts'
-import { layCameraCable, whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
+import { whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
 import { driverContract } from '../support/driver-contract.ts'
+import { cableFor } from '../support/genicam-options.ts'
 import {
   frameServer,
   pipelinePids,
@@ -115,8 +116,7 @@ t.test('faults of an RTSP camera', { skip: skipRtsp }, async (t) => {
 })
 
 t.test('faults on the way to an RTSP camera', { skip: skipRtsp || noCable }, async (t) => {
-  const cable = layCameraCable({ mtuBytes: 1500 })
-  t.teardown(() => cable.remove())
+  const cable = cableFor(t, { mtuBytes: 1500 })
   const address = cable.cameraAddress
   const peer = rtspCamera({ address, at: cable.atCamera })
   await peer.start()
@@ -191,8 +191,7 @@ t.test('faults of a pipeline and of what feeds it', { skip }, async (t) => {
 })
 
 t.test('the cable to what feeds a pipeline', { skip: skip || noCable }, async (t) => {
-  const cable = layCameraCable({ mtuBytes: 1500 })
-  t.teardown(() => cable.remove())
+  const cable = cableFor(t, { mtuBytes: 1500 })
   const address = cable.cameraAddress
   const peer = frameServer({ address, at: cable.atCamera })
   await peer.start()

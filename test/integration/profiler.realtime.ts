@@ -6,9 +6,10 @@ import { performance } from 'node:perf_hooks'
 import t from 'tap'
 import type { Trigger } from '../../drivers/driver.ts'
 import type { XyzFrame } from '../../drivers/frame.ts'
-import { layCameraCable, whyNoCameraCable, type CameraCable } from '../../drivers/bench/camera-cable.ts'
+import { whyNoCameraCable, type CameraCable } from '../../drivers/bench/camera-cable.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import { freePort } from '../support/free-port.ts'
+import { cableFor } from '../support/genicam-options.ts'
 import { faultCase, says, stops } from '../support/profiler-faults.ts'
 import { profilerOver, PROFILES, PROFILES_PER_SECOND, SAMPLES } from '../support/profiler-sensors.ts'
 import { profilerSimulator, skipWithoutPython } from '../support/profiler-simulator.ts'
@@ -134,8 +135,7 @@ const unplugged = (cable: CameraCable): Partial<SensorFaultCase<'xyz'>> => ({
 })
 
 t.test('cable out over TCP', { skip: skipWithoutPython || noCable }, async (t) => {
-  const cable = layCameraCable({ mtuBytes: 1500 })
-  t.teardown(() => cable.remove())
+  const cable = cableFor(t, { mtuBytes: 1500 })
   const at = { host: cable.cameraAddress, port: 8190 }
   const peer = profilerSimulator({ at, format: 'length', ...simulated, inside: cable.atCamera })
   const make = () => profilerOver({ via: 'tcp', ...at }, 'length')
@@ -167,8 +167,7 @@ t.test('faults over Modbus TCP', { skip: skipWithoutPymodbus }, async (t) => {
 })
 
 t.test('cable out over Modbus TCP', { skip: skipWithoutPymodbus || noCable }, async (t) => {
-  const cable = layCameraCable({ mtuBytes: 1500 })
-  t.teardown(() => cable.remove())
+  const cable = cableFor(t, { mtuBytes: 1500 })
   const host = cable.cameraAddress
   const peer = pymodbusSlave(502, { ...modbusProfiles, host, inside: cable.atCamera })
   const faults = { adapter: 'profiler modbus', make: () => overModbus(host, 502), peer }

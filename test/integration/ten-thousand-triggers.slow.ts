@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import t from 'tap'
-import { layCameraCable, whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
+import { whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
 import { buildFake3dCamera, fake3dCamera, whyNoFake3dCamera } from '../../drivers/bench/fake-gige-camera.ts'
 import { BridgeDriver } from '../../drivers/bridge.ts'
 import { monotonicClock } from '../../drivers/clock.ts'
@@ -23,7 +23,7 @@ import type { VerdictPayload } from '../../runtime/messages.ts'
 import { openOutbox } from '../../runtime/outbox.ts'
 import { runStation } from '../../runtime/station.ts'
 import { topicsOf } from '../../runtime/topics.ts'
-import { at } from '../support/genicam-options.ts'
+import { at, cableFor } from '../support/genicam-options.ts'
 import { makeDecided } from '../support/inspected.ts'
 
 t.setTimeout(600_000)
@@ -47,12 +47,9 @@ const skip = process.env['CI'] === undefined ? missing : false
 t.test(`${TRIGGERS} triggers, one verdict each, whatever becomes of the sensors`, { skip }, async (t) => {
   const folder = t.testdir()
   const bridgePidFile = join(folder, 'bridge.pid')
-  const cable = layCameraCable({ mtuBytes: 1500 })
+  const cable = cableFor(t, { mtuBytes: 1500 })
   const camera = fake3dCamera(cable, buildFake3dCamera(folder))
-  t.teardown(async () => {
-    await camera.kill()
-    cable.remove()
-  })
+  t.teardown(() => camera.kill())
   await camera.start()
   const supervision = {
     deadlineMs: CAPTURE_MS,

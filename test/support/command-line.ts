@@ -7,7 +7,8 @@ import { text } from 'node:stream/consumers'
 import { stringify } from 'yaml'
 import { builtPackage } from './built-package.ts'
 
-const main = join(await builtPackage(), 'dist', 'runtime', 'main.js')
+/** The built command line. */
+export const main = join(await builtPackage(), 'dist', 'runtime', 'main.js')
 
 export interface Ended {
   readonly code: number | null

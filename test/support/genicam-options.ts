@@ -32,8 +32,8 @@ export const depth = {
 } satisfies Genicam3dOptions
 
 /** Removed when the test ends. */
-export function cableFor(t: Test) {
-  const cable = layCameraCable()
+export function cableFor(t: Test, options: Parameters<typeof layCameraCable>[0] = {}) {
+  const cable = layCameraCable(options)
   t.teardown(() => cable.remove())
   return cable
 }
