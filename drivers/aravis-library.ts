@@ -78,6 +78,9 @@ const ARAVIS = {
   bufferPayloadType: 'int arv_buffer_get_payload_type(void *buffer)',
   bufferData: 'void *arv_buffer_get_data(void *buffer, _Out_ size_t *size)',
   bufferTimestampNanoseconds: 'uint64_t arv_buffer_get_timestamp(void *buffer)',
+  setBufferTimestampNanoseconds: 'void arv_buffer_set_timestamp(void *buffer, uint64_t ns)',
+  bufferSystemTimestampNanoseconds: 'uint64_t arv_buffer_get_system_timestamp(void *buffer)',
+  setBufferSystemTimestampNanoseconds: 'void arv_buffer_set_system_timestamp(void *buffer, uint64_t ns)',
   bufferPixelFormat: 'uint32_t arv_buffer_get_image_pixel_format(void *buffer)',
   bufferWidth: 'int arv_buffer_get_image_width(void *buffer)',
   bufferHeight: 'int arv_buffer_get_image_height(void *buffer)',
@@ -87,6 +90,7 @@ const ARAVIS = {
   deviceAddress: 'const char *arv_get_device_address(uint index)',
   deviceProtocol: 'const char *arv_get_device_protocol(uint index)',
   // GLib's, through libaravis' own dependencies.
+  wallMicroseconds: 'int64_t g_get_real_time(void)',
   typeName: 'const char *g_type_name_from_instance(void *instance)',
   freeError: 'void g_error_free(void *error)',
   unref: 'void g_object_unref(void *object)',

@@ -11,7 +11,7 @@
 import type { FrameRemark } from './frame.ts'
 
 export interface DeviceClockOptions {
-  /** From the start of exposure to the whole frame's arrival at best: exposure, readout and transfer. Default 0. */
+  /** From the start of exposure to what counts as the frame's arrival, at best. Default 0. */
   readonly pathMs?: number
   /** The stamps claim to be Unix time; then one before 2020 says that nobody has set the clock. */
   readonly isWallClock?: boolean

@@ -16,6 +16,7 @@ import type { FrameRemark } from './frame.ts'
 import { GenicamFeatures, type FeatureValue } from './genicam-features.ts'
 import { socketBufferLimitBytes } from './genicam-network.ts'
 import { imageBytes, pixelFormatName } from './genicam-pixels.ts'
+import { LeaderArrivals } from './leader-arrivals.ts'
 
 export type GenicamTrigger =
   | { readonly kind: 'free-run'; readonly framesPerSecond?: number }
@@ -52,7 +53,7 @@ export interface GenicamCameraOptions {
   readonly packetDelayNanoseconds?: number
   /** In this order, after all of the above. */
   readonly features?: Readonly<Record<string, FeatureValue>>
-  /** See DeviceClock. Default: the exposure time. */
+  /** To the first packet, see DeviceClock. Default: the exposure time. */
   readonly pathMs?: number
   readonly clock: Clock
 }
@@ -251,6 +252,7 @@ async function startCamera(
   const isWallClock =
     ((await features.flag('PtpEnable')) ?? (await features.flag('GevIEEE1588')) ?? false) === true
   const deviceClock = new DeviceClock({ pathMs: options.pathMs ?? exposureMs, isWallClock })
+  const arrivals = new LeaderArrivals({ clock, wallMs: () => library.direct('wallMicroseconds') / 1000 })
 
   const payload = await library.call('payload', camera)
   // The ring of raw packets loses least, and needs a right of its own, but the kernel hands packets over in blocks every
@@ -265,18 +267,22 @@ async function startCamera(
   )
   held.stream = stream
   const views = new Map<Address, Uint8Array>()
-  for (let count = 0; count < BUFFERS; count++) {
-    library.direct('pushBuffer', stream, notNull(library.direct('newBuffer', payload, null)))
+  /** To the library. A frame whose first packet is lost would keep the times of the one before it. */
+  const offer = (buffer: Address): void => {
+    library.direct('setBufferTimestampNanoseconds', buffer, 0)
+    library.direct('setBufferSystemTimestampNanoseconds', buffer, 0)
+    library.direct('pushBuffer', stream, buffer)
   }
+  for (let count = 0; count < BUFFERS; count++) offer(notNull(library.direct('newBuffer', payload, null)))
   let frames = 0
   let damaged = 0
 
   const take = (buffer: Address): void => {
-    const arrivedAtMs = clock.now()
+    const notedWallMs = library.direct('bufferSystemTimestampNanoseconds', buffer) / 1e6
     const stampMs = library.direct('bufferTimestampNanoseconds', buffer) / 1e6
-    const { exposedAtMs, remark } = deviceClock.read(stampMs, arrivedAtMs)
+    const { exposedAtMs, remark } = deviceClock.read(stampMs, arrivals.arrivedAtMs(notedWallMs))
     const release = () => {
-      if (!held.isReleased) library.direct('pushBuffer', stream, buffer)
+      if (!held.isReleased) offer(buffer)
       else library.direct('unref', buffer)
     }
     const status = STATUS[library.direct('bufferStatus', buffer)] ?? 'unknown'

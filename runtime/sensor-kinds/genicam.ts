@@ -78,7 +78,7 @@ export const cameraKeys = {
     .max(60_000)
     .optional()
     .describe(
-      'From the start of exposure to the frame’s arrival at best. Absent: the exposure time, which neglects readout and transfer.',
+      'From the start of exposure to the arrival of the frame’s first packet at best. Absent: the exposure time, which neglects readout.',
     ),
   features: z
     .record(

@@ -5,12 +5,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
+import { openAravis } from '../../drivers/aravis-library.ts'
 import { DriverError, type Driver, type Trigger } from '../../drivers/driver.ts'
+import type { RgbFrame } from '../../drivers/frame.ts'
 import { genicam } from '../../drivers/genicam.ts'
 import { genicam3d } from '../../drivers/genicam3d.ts'
 import { whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import { at, cableFor, depth, picture } from '../support/genicam-options.ts'
+import { pictureStampNs, stampMs } from '../support/picture-stamp.ts'
 import {
   buildFake3dCamera,
   fake3dCamera,
@@ -29,6 +32,10 @@ const skip3d = onCi ? false : missing3d
 
 const never = () => new AbortController().signal
 const shot = (): Trigger => ({ id: 'shot', atMs: performance.now(), source: 'bench' })
+/** A busy event loop. */
+const block = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+const lateMsOf = (frame: RgbFrame): number => frame.exposedAtMs - stampMs(pictureStampNs(frame))
+
 /** A camera that runs until the test ends. */
 async function running(t: Test, camera: GigeCamera): Promise<GigeCamera> {
   await camera.start()
@@ -235,6 +242,72 @@ t.test('damaged frames are refused with counts, and never shown', { skip }, asyn
   const { counters = {} } = (await driver.report?.(never())) ?? {}
   t.ok((counters['incomplete'] ?? 0) >= bad && (counters['missing packets'] ?? 0) >= bad)
 })
+
+t.test(
+  'a daemon that was busy when the first frames came tells right when they were exposed',
+  {
+    skip: skip3d,
+  },
+  async (t) => {
+    const cable = cableFor(t)
+    await running(t, fake3dCamera(cable, buildFake3dCamera(t.testdir())))
+    const aravis = openAravis()
+    const beforeOpening = shot()
+    const driver = genicam({
+      ...picture,
+      region: at(64, 48),
+      camera: cable.cameraAddress,
+      library: () => ({
+        ...aravis,
+        async call(name, ...parameters) {
+          const result = await aravis.call(name, ...parameters)
+          // Five frames come meanwhile.
+          if (name === 'start') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+          return result
+        },
+      }),
+    })
+    await opened(t, driver)
+    const frame = await driver.capture(beforeOpening, never())
+    const lateMs = frame.exposedAtMs - stampMs(pictureStampNs(frame as RgbFrame))
+    t.ok(Math.abs(lateMs) < 30, `told ${lateMs.toFixed(1)} ms late`)
+  },
+)
+
+t.test(
+  'a frame whose first packet was lost spoils nothing for those after it',
+  { skip: skip3d },
+  async (t) => {
+    const cable = cableFor(t)
+    const camera = await running(t, fake3dCamera(cable, buildFake3dCamera(t.testdir())))
+    const driver = await opened(
+      t,
+      genicam({
+        ...picture,
+        trigger: { kind: 'free-run', framesPerSecond: 100 },
+        region: at(64, 48),
+        // Three packets a frame: one in eight comes whole.
+        packetBytes: 8228,
+        camera: cable.cameraAddress,
+      }),
+    )
+    camera.signal('SIGUSR2')
+    let [good, bad] = [0, 0]
+    while (good < 5 || bad < 20) {
+      const before = shot()
+      block(40)
+      try {
+        const frame = await driver.capture(before, never())
+        good++
+        const lateMs = lateMsOf(frame as RgbFrame)
+        t.ok(Math.abs(lateMs) < 30, `told ${lateMs.toFixed(1)} ms late`)
+      } catch (error) {
+        t.ok(error instanceof DriverError && error.code === 'DRIVER_BAD_FRAME', String(error))
+        bad++
+      }
+    }
+  },
+)
 
 t.test(
   'control lost: the driver says so by itself, without a frame gap to watch',
