@@ -34,6 +34,8 @@ const windows = z.strictObject({
   /** Of those since the last test, in order. */
   recent: distances,
   tests: z.int().nonnegative(),
+  /** What the last test said. */
+  hasDrifted: z.boolean().default(false),
 })
 
 /** What is to be kept over a restart: plain JSON. */
@@ -76,7 +78,7 @@ export interface DriftFinding {
 }
 
 export function startDrift(repositoryId: string): DriftState {
-  const none = { reference: [], recent: [], tests: 0 }
+  const none = { reference: [], recent: [], tests: 0, hasDrifted: false }
   return {
     schema: 'radar-edge/drift@1',
     repositoryId,
@@ -97,24 +99,26 @@ export function watchDrift(
     throw new ModelError('NOT_FINITE', `a good part has a distance of ${distance}`)
   }
   const { conditions } = state.repositoryId === repositoryId ? state : startDrift(repositoryId)
-  const { reference, recent, tests } = conditions[condition]
-  const withWindows = (changed: DriftState['conditions'][DecidableCondition]): DriftState => ({
+  const before = conditions[condition]
+  const { reference, recent, tests } = before
+  const withWindows = (changed: Partial<DriftState['conditions'][DecidableCondition]>): DriftState => ({
     schema: 'radar-edge/drift@1',
     repositoryId,
-    conditions: { ...conditions, [condition]: changed },
+    conditions: { ...conditions, [condition]: { ...before, ...changed } },
   })
   if (reference.length < limits.reference) {
-    return { state: withWindows({ reference: [...reference, distance], recent, tests }) }
+    return { state: withWindows({ reference: [...reference, distance] }) }
   }
   const block = [...recent, distance]
-  if (block.length < limits.recent) return { state: withWindows({ reference, recent: block, tests }) }
+  if (block.length < limits.recent) return { state: withWindows({ recent: block }) }
   const { statistic, pValue, second } = kolmogorovSmirnov(reference, block, inflationOf(reference))
+  const hasDrifted = pValue < limits.falseAlarmRate
   return {
-    state: withWindows({ reference, recent: [], tests: tests + 1 }),
+    state: withWindows({ recent: [], tests: tests + 1, hasDrifted }),
     finding: {
       condition,
       test: tests + 1,
-      hasDrifted: pValue < limits.falseAlarmRate,
+      hasDrifted,
       towards: second === 'larger' ? 'odder' : 'more-normal',
       statistic,
       pValue,

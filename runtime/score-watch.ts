@@ -29,7 +29,6 @@ export async function openScoreWatch(options: ScoreWatchOptions): Promise<ScoreW
 
 export class ScoreWatch {
   readonly #options: ScoreWatchOptions
-  readonly #drifted = new Set<string>()
   #state: DriftState | undefined
   #isSaved = true
 
@@ -44,13 +43,10 @@ export class ScoreWatch {
       return
     const { repositoryId } = provenance
     const before = this.#state?.repositoryId === repositoryId ? this.#state : startDrift(repositoryId)
-    if (before !== this.#state) this.#drifted.clear()
     const { state, finding } = watchDrift(before, { repositoryId, condition, distance })
     this.#state = state
     this.#isSaved = false
-    if (finding === undefined || this.#drifted.has(finding.condition) === finding.hasDrifted) return
-    if (finding.hasDrifted) this.#drifted.add(finding.condition)
-    else this.#drifted.delete(finding.condition)
+    if (finding === undefined || finding.hasDrifted === before.conditions[condition].hasDrifted) return
     this.#options.onDrift(finding)
   }
 

@@ -58,7 +58,10 @@ function findings(
   const { reference, recent } = limits
   let state = startDrift('a')
   // The reference at once: part by part it is tested elsewhere.
-  state.conditions.complete = { reference: Array.from({ length: reference }, next), recent: [], tests: 0 }
+  state.conditions.complete = {
+    ...state.conditions.complete,
+    reference: Array.from({ length: reference }, next),
+  }
   const found: DriftFinding[] = []
   for (let block = 0; block < blocks; block++) {
     const values = Array.from({ length: recent }, () => next() + shift)
@@ -182,7 +185,12 @@ t.test('every block is tested once, in its own condition, and its parts are not 
     state = watchDrift(state, { ...part(0), condition: 'rgb-only' }, { ...limits, reference: 100 }).state
   }
   t.same(tested, [7, 10, 13])
-  t.same(state.conditions.complete, { reference: [0, 1, 2, 3], recent: [], tests: 3 })
+  t.same(state.conditions.complete, {
+    reference: [0, 1, 2, 3],
+    recent: [],
+    tests: 3,
+    hasDrifted: false,
+  })
   t.same(partsMissing(state, limits), { complete: 3, 'rgb-only': 3, 'xyz-only': 7 })
   t.same(startDrift('a'), before, 'a state is never changed')
   t.same(driftStateSchema.parse(JSON.parse(JSON.stringify(state))), state, 'it can be kept')

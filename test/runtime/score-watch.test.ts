@@ -99,6 +99,18 @@ t.test('the windows survive a restart', async (t) => {
   t.same(second.troubles, [])
 })
 
+t.test('and so does what was told: it is not told twice, nor is its end forgotten', async (t) => {
+  const first = await open(t)
+  for (const part of [...parts(reference, 1), ...parts(recent, 2)]) first.watch.see(part)
+  t.same(first.told(), ['odder'])
+  await first.watch.save()
+  const second = await open(t, first.file)
+  for (const part of parts(recent, 2)) second.watch.see(part)
+  t.same(second.told(), [])
+  for (const part of parts(recent, 1)) second.watch.see(part)
+  t.same(second.told(), ['as before'])
+})
+
 t.test('nothing new is not written again, and nothing at all makes no file', async (t) => {
   const { watch, file } = await open(t)
   await watch.save()
