@@ -18,7 +18,7 @@ t.test('one that cannot be is remarked, and the arrival counts', async (t) => {
   const future = stamps.read(hrtimeMs() + 5000, arrivedAtMs)
   t.match(future.remark, { code: 'clock-implausible', detail: /5\.\d+ s after/ })
   // By way of the stamp: large numbers round.
-  t.ok(Math.abs(future.exposedAtMs - arrivedAtMs) < 1e-6, `${future.exposedAtMs} is ${arrivedAtMs}`)
+  t.ok(Math.abs(future.exposedAtMs - arrivedAtMs) < 1e-3, `${future.exposedAtMs} is ${arrivedAtMs}`)
   t.match(stamps.read(hrtimeMs() - 60_000, arrivedAtMs).remark, { detail: /s before its arrival/ })
 })
 

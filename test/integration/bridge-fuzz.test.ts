@@ -6,8 +6,6 @@ import { BridgeParser, BridgeProtocolError, type BridgeHeader } from '../../driv
 import { hash32 } from '../../drivers/random.ts'
 import { helloMessage, message, textMessage } from '../support/bridge-messages.ts'
 
-t.setTimeout(240_000)
-
 const CASES = 1_000_000
 const SEED = 20_261_128
 const LARGEST_PAYLOAD_BYTES = 2 ** 20

@@ -21,8 +21,6 @@ import { driverContract } from '../support/driver-contract.ts'
 import { ended, until } from '../support/processes.ts'
 import { measureSensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
 
-t.setTimeout(90_000)
-
 const PICTURE = ['64x48', 'ABC32f', '20'] as const
 const signal = () => AbortSignal.timeout(10_000)
 const now = (): Trigger => ({ id: 'now', atMs: performance.now(), source: 'bench' })

@@ -16,8 +16,6 @@ import { openSearch } from '../../models/nearest.ts'
 import { teach } from '../../models/teach.ts'
 import { bundleFolder } from '../../runtime/bundle-folder.ts'
 
-t.setTimeout(240_000)
-
 const PROMISED = 0.1
 const TAUGHT = 40
 const JUDGED = 80

@@ -17,8 +17,6 @@ import { stationConfig } from '../support/running-daemon.ts'
 import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
 
-t.setTimeout(240_000)
-
 t.test(
   'bytes of the line have one verdict each, and it goes to the ejector and to the PLC',
   { skip: skipWithoutSocat || skipWithoutPymodbus },
@@ -37,7 +35,7 @@ t.test(
       bundle: TINY_BUNDLE,
       links: [
         { kind: 'serial', name: 'io', path: pair.paths[0] },
-        { kind: 'modbus-tcp', name: 'plc', host: '127.0.0.1', port },
+        { kind: 'modbus-tcp', name: 'plc', host: '127.0.0.1', port, timeoutMs: 5000 },
       ],
       triggers: [{ kind: 'serial', link: 'io', delimiter: '\r\n', prefix: 'T' }],
       // Whatever the verdict: each has a pulse.

@@ -10,8 +10,6 @@ import { startDaemon, stationConfig } from '../support/running-daemon.ts'
 import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
 
-t.setTimeout(300_000)
-
 t.test(
   'limits of a repository hold from its promotion to its roll-back, and not while others are taught',
   async (t) => {

@@ -11,7 +11,7 @@ import { driverContract } from '../support/driver-contract.ts'
 import { freePort } from '../support/free-port.ts'
 import { cableFor } from '../support/genicam-options.ts'
 import { faultCase, says, stops } from '../support/profiler-faults.ts'
-import { profilerOver, PROFILES, PROFILES_PER_SECOND, SAMPLES } from '../support/profiler-sensors.ts'
+import { patient, profilerOver, PROFILES, PROFILES_PER_SECOND, SAMPLES } from '../support/profiler-sensors.ts'
 import { profilerSimulator, skipWithoutPython } from '../support/profiler-simulator.ts'
 import { pymodbusSlave, skipWithoutPymodbus } from '../support/pymodbus.ts'
 import { measureSensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
@@ -33,7 +33,7 @@ t.test('over TCP', { skip: skipWithoutPython }, async (t) => {
       const simulator = profilerSimulator({ at: { host: HOST, port }, format, ...simulated })
       t.teardown(() => simulator.kill())
       await simulator.start()
-      const make = () => profilerOver({ via: 'tcp', host: HOST, port }, format)
+      const make = () => profilerOver({ via: 'tcp', host: HOST, port }, format, patient)
       const driver = make()
       await driver.open(never())
       const frame = await driver.capture(trigger(), never())
@@ -57,8 +57,9 @@ t.test('over TCP', { skip: skipWithoutPython }, async (t) => {
     await simulator.start()
     const make = () =>
       profilerOver({ via: 'tcp', host: HOST, port }, 'ascii', {
+        ...patient,
         startCommand: 'start\r\n',
-        map: { restartsAt: 0 },
+        map: { ...patient.map, restartsAt: 0 },
       })
     const driver = make()
     await driver.open(never())
@@ -76,12 +77,13 @@ t.test(
   { skip: skipWithoutPymodbus },
   async (t) => {
     const port = await freePort()
-    const slave = pymodbusSlave(port, { profiles: { perSecond: 100, width: 300 } })
+    const slave = pymodbusSlave(port, { profiles: { perSecond: 20, width: 300 } })
     t.teardown(() => slave.kill())
     await slave.start()
     const make = (samples = SAMPLES) =>
       profilerOver({ via: 'modbus-tcp', host: HOST, port }, 'registers', {
-        map: { samples, profiles: 10, limitMs: 500, mostMissingShare: 0.8 },
+        ...patient,
+        map: { ...patient.map, samples, profiles: 10, mostMissingShare: 0.8 },
       })
     const wide = make(300)
     await wide.open(never())

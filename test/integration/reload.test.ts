@@ -6,8 +6,6 @@ import { startDaemon, stationConfig } from '../support/running-daemon.ts'
 import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
 
-t.setTimeout(300_000)
-
 t.test('a station that runs takes into use what it is taught meanwhile, when it is told', async (t) => {
   const stateDirectory = t.testdir()
   const daemon = await startDaemon(stationConfig({ stateDirectory, bundle: TINY_BUNDLE }))

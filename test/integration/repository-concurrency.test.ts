@@ -10,8 +10,6 @@ import { startDaemon, stationConfig } from '../support/running-daemon.ts'
 import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
 
-t.setTimeout(300_000)
-
 /** Of a machine that runs other tests beside this one. */
 const DEADLINE_MS = 15_000
 

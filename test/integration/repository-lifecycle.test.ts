@@ -8,8 +8,6 @@ import { rgbFrame, xyzFrame } from '../support/samples.ts'
 import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
 
-t.setTimeout(600_000)
-
 t.test(
   'false rejects that a person accepts are learned from while the line runs, and it can be taken back',
   async (t) => {

@@ -12,8 +12,6 @@ import { listen, type Listener } from '../support/listener.ts'
 import { ended, until } from '../support/processes.ts'
 import { startDaemon, type RunningDaemon } from '../support/running-daemon.ts'
 
-t.setTimeout(300_000)
-
 const MODALITIES = ['rgb', 'xyz'] as const
 /** A scripted timeout costs this long; a healthy sensor on a busy machine must not need it. */
 const DEADLINE_MS = 4000

@@ -9,7 +9,7 @@ import { teach, type TaughtPart } from '../../models/teach.ts'
 import { update } from '../../models/update.ts'
 import { smallPart, smallProduct } from '../support/small-product.ts'
 
-t.setTimeout(600_000)
+t.setTimeout(1_800_000)
 
 const LEAST_DETECTION = 0.9
 const BATCH = { min: 10, max: 18 }

@@ -11,8 +11,6 @@ import { teachLesson, type TaughtPart } from '../../models/teach.ts'
 import { partFeatures } from '../support/part-features.ts'
 import { goodParts, taughtRepository, teachRequest } from '../support/taught-repository.ts'
 
-t.setTimeout(300_000)
-
 const search = await openSearch({ threads: 1 })
 t.teardown(() => search.release())
 const taught = goodParts(8, 1)

@@ -6,8 +6,6 @@ import { qualityOf, type TeachQuality } from '../../models/teach-quality.ts'
 import { teachLesson, type Lesson, type TeachRequest } from '../../models/teach.ts'
 import { goodParts, teachRequest } from '../support/taught-repository.ts'
 
-t.setTimeout(300_000)
-
 const search = await openSearch({ threads: 1 })
 t.teardown(() => search.release())
 

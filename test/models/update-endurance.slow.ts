@@ -19,7 +19,7 @@ import {
   smallProduct,
 } from '../support/small-product.ts'
 
-t.setTimeout(600_000)
+t.setTimeout(1_800_000)
 
 /** A product that never stays as it is: its lamp follows the day, its surface the wear of a tool that is changed now and then. */
 function partAfter(updates: number, seed: number): Features {

@@ -16,8 +16,6 @@ import { startDaemon, stationConfig } from '../support/running-daemon.ts'
 import { copyTinyBundle, flipBit, TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
 
-t.setTimeout(240_000)
-
 const taught = await teachTinyRepository(join(t.testdir(), 'repository'))
 
 async function taughtConfig(t: Test, changes: Record<string, unknown> = {}): Promise<Config> {

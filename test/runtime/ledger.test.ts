@@ -8,8 +8,6 @@ import { openLedger, type Ledger } from '../../runtime/ledger.ts'
 import { builtPackage } from '../support/built-package.ts'
 import { writeNamed } from '../support/put-into-use.ts'
 
-t.setTimeout(240_000)
-
 const [first, second, third] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string]
 const IDS = [first, second, third]
 const by = { product: 'nut', who: 'ada', why: 'because' }

@@ -2,8 +2,6 @@ import t from 'tap'
 import { radarEdge } from '../support/command-line.ts'
 import { packageVersion } from '../../runtime/package-version.ts'
 
-t.setTimeout(240_000)
-
 t.test('--version and --help are answered on standard output', async (t) => {
   t.match(await radarEdge(['--version']), { code: 0, stdout: `${packageVersion()}\n`, stderr: '' })
   const { code, stdout } = await radarEdge(['--help'])

@@ -192,7 +192,7 @@ t.test('a damaged outbox and a folder that is not there: an event, not an end', 
 
 t.test(
   'kill -9 at any moment: numbers stay contiguous and nothing is lost',
-  { timeout: 60_000 },
+  { timeout: 600_000 },
   async (t) => {
     const folder = t.testdir()
     const built = await transpiled(folder, [

@@ -25,8 +25,6 @@ import { goodParts } from '../support/taught-repository.ts'
 import { TINY_BUNDLE } from '../support/tiny-bundle.ts'
 import { teachTinyRepository } from '../support/tiny-repository.ts'
 
-t.setTimeout(300_000)
-
 const search = await openSearch({ threads: 1 })
 t.teardown(() => search.release())
 const never = new AbortController().signal

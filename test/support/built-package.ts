@@ -36,7 +36,8 @@ export async function builtPackage(): Promise<string> {
     await rm(making, { recursive: true })
   }
   for (const name of await readdir(shelf)) {
-    const { mtimeMs } = await stat(join(shelf, name))
+    // Whoever builds at the same time may have removed it.
+    const { mtimeMs } = await stat(join(shelf, name)).catch(() => ({ mtimeMs: Infinity }))
     if (mtimeMs < Date.now() - KEPT_MS) await rm(join(shelf, name), { recursive: true })
   }
   return built

@@ -10,8 +10,6 @@ import { teach } from '../../../models/teach.ts'
 import { fuseSideBySide, partFeatures, RGB_WIDTH, XYZ_WIDTH } from '../../support/part-features.ts'
 import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 const search = await openSearch({ threads: 1 })
 const tiny = await openBundle(TINY_BUNDLE, { threads: 1 })
 t.teardown(() => Promise.all([search.release(), tiny.release()]))

@@ -7,8 +7,6 @@ import { benchMiiad, splitRequests } from '../../../models/bench/miiad.ts'
 import { METHODS } from '../../../models/bench/miiad-methods.ts'
 import { copyTinyBundle, editManifest, overwriteRgbWeight, TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 const root = t.testdir({})
 const dataFolder = path.join(root, 'data')
 await writeDataset({

@@ -5,8 +5,6 @@ import { benchRepository } from '../../../models/bench/repository.ts'
 import { recoveryFrom } from '../../../models/bench/repository-drift.ts'
 import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 const { signal } = new AbortController()
 const folder = path.join(t.testdir({}), 'data')
 await writeDataset({

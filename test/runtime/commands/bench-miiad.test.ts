@@ -7,8 +7,6 @@ import { readSplitFile } from '../../../models/bench/miiad-split-file.ts'
 import { jsonLines, radarEdge } from '../../support/command-line.ts'
 import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(480_000)
-
 const root = path.join(t.testdir({}), 'data')
 await writeDataset({
   root,

@@ -3,8 +3,6 @@ import { writeDataset } from '../../../drivers/synthetic/dataset.ts'
 import { jsonLines, radarEdge } from '../../support/command-line.ts'
 import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 t.test('bench anomaly reports figures per condition, as JSON and as a table', async (t) => {
   const root = t.testdir()
   const counts = { train: 4, validation: 0, testGood: 2, testPerDefect: 1 }

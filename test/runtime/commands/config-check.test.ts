@@ -3,8 +3,6 @@ import { join } from 'node:path'
 import t from 'tap'
 import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts'
 
-t.setTimeout(240_000)
-
 t.test('a good config is said to be good, and --json shows it with every default', async (t) => {
   const file = await writeConfig(t.testdir())
   t.match(await radarEdge(['config', 'check', file]), { code: 0, stdout: `${file}: ok\n`, stderr: '' })

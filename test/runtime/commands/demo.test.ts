@@ -4,8 +4,6 @@ import t from 'tap'
 import { verdictSchema, type VerdictPayload } from '../../../runtime/messages.ts'
 import { jsonLines, radarEdge } from '../../support/command-line.ts'
 
-t.setTimeout(240_000)
-
 interface Summary {
   readonly verdicts: number
   readonly outcomes: Record<string, number>

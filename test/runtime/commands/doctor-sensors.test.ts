@@ -5,8 +5,6 @@ import t from 'tap'
 import type { Check } from '../../../runtime/checks.ts'
 import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts'
 
-t.setTimeout(240_000)
-
 t.test('each sensor has its figures and its picture; skew is told, and what is connected', async (t) => {
   const folder = t.testdir()
   const file = await writeConfig(folder)

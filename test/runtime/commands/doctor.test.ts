@@ -6,8 +6,6 @@ import type { Check } from '../../../runtime/checks.ts'
 import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts'
 import { copyTinyBundle, flipBit, TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 const checksOf = (ended: Awaited<ReturnType<typeof radarEdge>>): Map<string, Check> => {
   const [report] = jsonLines(ended) as unknown as [{ checks: Check[] }]
   return new Map(report.checks.map((check) => [check.name, check]))

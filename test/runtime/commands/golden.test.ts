@@ -11,8 +11,6 @@ import { keptPart } from '../../support/kept-part.ts'
 import { rgbFrame, sampleOf, xyzFrame } from '../../support/samples.ts'
 import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 const historyOf = (folder: string) => {
   const ledger = openLedger(join(folder, 'state', 'repositories'))
   try {

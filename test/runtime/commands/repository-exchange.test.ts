@@ -5,8 +5,6 @@ import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts
 import { tinyStation } from '../../support/kept-tiny-repositories.ts'
 import { TINY_BUNDLE, copyTinyBundle } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 const folder = t.testdir({ bundle: {} })
 // From elsewhere, as the station asks for as soon as it trusts any key.
 const bundle = copyTinyBundle(join(folder, 'bundle'))

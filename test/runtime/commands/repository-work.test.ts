@@ -17,8 +17,6 @@ import { rgbFrame, sampleOf, xyzFrame } from '../../support/samples.ts'
 import { storedPart } from '../../support/stored-parts.ts'
 import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(600_000)
-
 const never = new AbortController().signal
 const reasons = ['--why', 'lamps were replaced', '--who', 'ana']
 const home = t.testdir()

@@ -5,8 +5,6 @@ import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts
 import { tinyStation } from '../../support/kept-tiny-repositories.ts'
 import { copyTinyBundle, editManifest } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 const { file, root, first, second } = await tinyStation(t.testdir())
 const [one, two] = [first.id.slice(0, 12), second.id.slice(0, 12)]
 const repository = async (...args: string[]) => radarEdge(['repository', ...args, '--config', file])

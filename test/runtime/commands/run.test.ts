@@ -7,8 +7,6 @@ import { listen } from '../../support/listener.ts'
 import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts'
 import { TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 t.test('a station whose triggers have ended leaves by itself, with nothing held open', async (t) => {
   const folder = t.testdir()
   const file = await writeConfig(folder, {

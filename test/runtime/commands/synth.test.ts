@@ -4,8 +4,6 @@ import t from 'tap'
 import { indexDataset } from '../../../drivers/dataset.ts'
 import { jsonLines, radarEdge } from '../../support/command-line.ts'
 
-t.setTimeout(240_000)
-
 const size = [
   '--size',
   '40',

@@ -12,8 +12,6 @@ import { jsonLines, radarEdge, writeConfig } from '../../support/command-line.ts
 import { until } from '../../support/processes.ts'
 import { copyTinyBundle, editManifest, TINY_BUNDLE } from '../../support/tiny-bundle.ts'
 
-t.setTimeout(240_000)
-
 t.test('from recorded parts to their verdicts: synth, teach --data, replay', async (t) => {
   const folder = t.testdir()
   const data = join(folder, 'data')

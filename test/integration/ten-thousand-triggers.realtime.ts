@@ -13,7 +13,7 @@ import { whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
 import { buildFake3dCamera, fake3dCamera, whyNoFake3dCamera } from '../../drivers/bench/fake-gige-camera.ts'
 import { BridgeDriver } from '../../drivers/bridge.ts'
 import { monotonicClock } from '../../drivers/clock.ts'
-import type { Frame } from '../../drivers/frame.ts'
+import type { Frame, Modality } from '../../drivers/frame.ts'
 import { genicam } from '../../drivers/genicam.ts'
 import { randomFrom } from '../../drivers/random.ts'
 import { openRig } from '../../drivers/rig.ts'
@@ -25,15 +25,15 @@ import { runStation } from '../../runtime/station.ts'
 import { topicsOf } from '../../runtime/topics.ts'
 import { at, cableFor } from '../support/genicam-options.ts'
 import { makeDecided } from '../support/inspected.ts'
+import { machineStalls } from '../support/machine-stalls.ts'
 import { pictureStampNs, stampMs } from '../support/picture-stamp.ts'
-
-t.setTimeout(600_000)
 
 const TRIGGERS = Number(process.env['TRIGGERS'] ?? 10_000)
 /** A fault for one of so many triggers. */
 const FAULT_EVERY = 150
 const CAPTURE_MS = 150
 const VERDICT_MS = 2000
+const STALE_MS = 1
 const PYTHON = '/usr/bin/python3'
 const never = new AbortController().signal
 
@@ -88,13 +88,14 @@ t.test(`${TRIGGERS} triggers, one verdict each, whatever becomes of the sensors`
       }),
     supervision,
   }
-  const rig = await openRig({ rgb, xyz, skewToleranceMs: CAPTURE_MS, staleMs: 1 }, never)
+  const rig = await openRig({ rgb, xyz, skewToleranceMs: CAPTURE_MS, staleMs: STALE_MS }, never)
   const outbox = openOutbox(join(folder, 'outbox.sqlite'), {
     maxVerdicts: 100_000,
     maxBytes: 2 ** 28,
     clock: monotonicClock,
     onDurability: ({ durability }) => t.equal(durability, 'durable'),
   })
+  const stalls = machineStalls(t)
   const random = randomFrom(5, 'faults')
   const faults: Record<string, number> = {}
   let mend: Promise<void> = Promise.resolve()
@@ -193,7 +194,7 @@ t.test(`${TRIGGERS} triggers, one verdict each, whatever becomes of the sensors`
 
   const conditions: Record<string, number> = {}
   for (const { verdict } of told) conditions[verdict.condition] = (conditions[verdict.condition] ?? 0) + 1
-  t.comment(JSON.stringify({ conditions, faults, frames: seen.size, worstLateMs }))
+  t.comment(JSON.stringify({ conditions, faults, frames: seen.size }))
   t.same(
     told.map(({ verdict }) => verdict.triggerId),
     asked,
@@ -208,6 +209,17 @@ t.test(`${TRIGGERS} triggers, one verdict each, whatever becomes of the sensors`
     told.flatMap(({ problems }) => problems),
     [],
     'what was seen is what was exposed for the trigger',
+  )
+  const off = (limitMs: number, offMs: readonly number[]) => offMs.filter((ms) => ms > limitMs).length
+  const { rgb: cameraOffMs, xyz: bridgeOffMs } = toldOffMs
+  t.equal(off(1, bridgeOffMs), 0, 'the bridge sends the very stamp that it writes')
+  const few = off(CAMERA_OFF_MS, cameraOffMs)
+  t.ok(few <= FEW * cameraOffMs.length, `${few} of ${cameraOffMs.length} exposures of the camera`)
+  const worstOffMs = Math.max(...cameraOffMs)
+  const longestMs = stalls.longestMs()
+  t.ok(
+    worstOffMs <= WORST_OFF_MS + longestMs,
+    `off by ${worstOffMs.toFixed(1)} ms, the machine by ${longestMs}`,
   )
   for (const condition of ['complete', 'rgb-only', 'xyz-only']) {
     t.ok((conditions[condition] ?? 0) > TRIGGERS / 200, `${condition}: ${conditions[condition]}`)
@@ -225,13 +237,16 @@ function inspectionOf(sample: Sample): Inspection {
   return makeDecided({ condition, absent })
 }
 
+/** By how much exposures were told too late, or too early. */
+const toldOffMs: Record<Modality, number[]> = { rgb: [], xyz: [] }
 /**
- * The bridge sends the very stamp that it writes. The camera's clock is another, and after each reopening the way from there is
- * estimated anew, from packets that a busy machine may have delayed: 3 ms were seen with both cores taken.
+ * The camera's clock is not ours, and after each reopening the way from there is estimated anew, from packets that a busy machine
+ * may have delayed: 3 ms were seen with both cores taken.
  */
-const STAMP_TOLERANCE_MS = { rgb: 30, xyz: 1 }
-
-const worstLateMs = { rgb: 0, xyz: 0 }
+const CAMERA_OFF_MS = 30
+/** Of the camera's exposures so many may be off by more, but never by more than this, where its receiving thread had to wait. */
+const FEW = 1e-3
+const WORST_OFF_MS = 150
 
 /** Does the verdict tell the truth about the frames? */
 function problemsOf(verdict: VerdictPayload, sample: Sample, seen: Set<bigint>): string[] {
@@ -249,16 +264,11 @@ function problemsOf(verdict: VerdictPayload, sample: Sample, seen: Set<bigint>):
     const exposedAtMs = stampMs(stampNs)
     if (seen.has(stampNs)) problems.push(`${verdict.triggerId}: the ${modality} frame came before`)
     seen.add(stampNs)
-    const toleranceMs = STAMP_TOLERANCE_MS[modality]
-    if (exposedAtMs < sample.trigger.atMs - toleranceMs || exposedAtMs > nowMs) {
+    toldOffMs[modality].push(Math.abs(frame.exposedAtMs - exposedAtMs))
+    if (frame.exposedAtMs < sample.trigger.atMs - STALE_MS || exposedAtMs > nowMs) {
       problems.push(
-        `${verdict.triggerId}: ${modality} exposed ${exposedAtMs - sample.trigger.atMs} ms after it`,
+        `${verdict.triggerId}: ${modality} told ${frame.exposedAtMs - sample.trigger.atMs} ms after it`,
       )
-    }
-    const lateMs = frame.exposedAtMs - exposedAtMs
-    worstLateMs[modality] = Math.max(worstLateMs[modality], Math.abs(lateMs))
-    if (Math.abs(lateMs) > toleranceMs) {
-      problems.push(`${verdict.triggerId}: ${modality} says ${frame.exposedAtMs}, was exposed ${exposedAtMs}`)
     }
   }
   return problems
