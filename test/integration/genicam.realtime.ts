@@ -253,7 +253,7 @@ t.test(
   async (t) => {
     const cable = cableFor(t)
     await running(t, fake3dCamera(cable, buildFake3dCamera(t.testdir())))
-    const stalls = machineStalls(t)
+    const stalls = await machineStalls(t)
     const aravis = openAravis()
     const beforeOpening = shot()
     const driver = genicam({
@@ -294,7 +294,7 @@ t.test(
         camera: cable.cameraAddress,
       }),
     )
-    const stalls = machineStalls(t)
+    const stalls = await machineStalls(t)
     camera.signal('SIGUSR2')
     let [good, bad] = [0, 0]
     while (good < 5 || bad < 20) {

@@ -173,7 +173,7 @@ async function handshakes(
   config: Record<string, unknown>,
   awayMs: number,
 ): Promise<void> {
-  const stalls = machineStalls(t)
+  const stalls = await machineStalls(t)
   const slave = pymodbusSlave(where)
   t.teardown(() => slave.kill())
   const line = makeLine(

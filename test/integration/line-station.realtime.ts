@@ -35,7 +35,7 @@ t.test(
       bundle: TINY_BUNDLE,
       links: [
         { kind: 'serial', name: 'io', path: pair.paths[0] },
-        { kind: 'modbus-tcp', name: 'plc', host: '127.0.0.1', port, timeoutMs: 5000 },
+        { kind: 'modbus-tcp', name: 'plc', host: '127.0.0.1', port, timeoutMs: 2000 },
       ],
       triggers: [{ kind: 'serial', link: 'io', delimiter: '\r\n', prefix: 'T' }],
       // Whatever the verdict: each has a pulse.

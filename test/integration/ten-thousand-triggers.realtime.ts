@@ -95,7 +95,7 @@ t.test(`${TRIGGERS} triggers, one verdict each, whatever becomes of the sensors`
     clock: monotonicClock,
     onDurability: ({ durability }) => t.equal(durability, 'durable'),
   })
-  const stalls = machineStalls(t)
+  const stalls = await machineStalls(t)
   const random = randomFrom(5, 'faults')
   const faults: Record<string, number> = {}
   let mend: Promise<void> = Promise.resolve()

@@ -2,13 +2,12 @@
  * How long the machine let nobody run: a thread of its own sleeps 5 ms at a time and notes by how much it overslept. What this
  * process keeps its event loop busy with is not in it. Bounds on a product's own time may be longer by that much.
  */
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Test } from 'tap'
 
 export interface MachineStalls {
-  /** Of all since the test began, or since the last `forget`. */
   longestMs(): number
-  forget(): void
 }
 
 const SLEEP_MS = 5
@@ -22,13 +21,12 @@ const SCRIPT = `
     if (oversleptMs > Atomics.load(longestMs, 0)) Atomics.store(longestMs, 0, oversleptMs)
   }`
 
-export function machineStalls(t: Pick<Test, 'teardown'>): MachineStalls {
+/** Resolves when it watches. */
+export async function machineStalls(t: Pick<Test, 'teardown'>): Promise<MachineStalls> {
   const longestMs = new Int32Array(new SharedArrayBuffer(4))
   const worker = new Worker(SCRIPT, { eval: true, workerData: longestMs.buffer, execArgv: [] })
+  await once(worker, 'online')
   worker.unref()
   t.teardown(() => worker.terminate())
-  return {
-    longestMs: () => Atomics.load(longestMs, 0),
-    forget: () => void Atomics.store(longestMs, 0, 0),
-  }
+  return { longestMs: () => Atomics.load(longestMs, 0) }
 }

@@ -91,6 +91,7 @@ export async function measureSensorFault<M extends Modality>(
   const { adapter, fault, modality, periodMs } = options
   const deadlineMs = options.deadlineMs ?? Math.max(3 * periodMs, 400)
   const isAbsentAtStart = fault === 'absent at start'
+  const stalls = await machineStalls(t)
   const before = held()
   if (!isAbsentAtStart) await options.start()
   const sensor: SensorOptions<M> = {
@@ -100,7 +101,6 @@ export async function measureSensorFault<M extends Modality>(
     ...(options.freezeCheck !== undefined && { freezeCheck: options.freezeCheck }),
   }
   const signal = new AbortController().signal
-  const stalls = machineStalls(t)
   const rig = await openRig(
     { [modality]: sensor, skewToleranceMs: 1000, staleMs: 20, ...options.rig },
     signal,
