@@ -53,7 +53,10 @@ export interface GenicamCameraOptions {
   readonly packetDelayNanoseconds?: number
   /** In this order, after all of the above. */
   readonly features?: Readonly<Record<string, FeatureValue>>
-  /** To the first packet, see DeviceClock. Default: the exposure time. */
+  /**
+   * From the start of exposure to the first packet, at best. When it is not given an exposure counts as begun when its first
+   * packet comes, or an exposure time before the whole frame is there.
+   */
   readonly pathMs?: number
   readonly clock: Clock
 }
@@ -251,7 +254,7 @@ async function startCamera(
   const exposureMs = ((await library.call('exposureMicroseconds', camera).catch(() => 0)) ?? 0) / 1000
   const isWallClock =
     ((await features.flag('PtpEnable')) ?? (await features.flag('GevIEEE1588')) ?? false) === true
-  const deviceClock = new DeviceClock({ pathMs: options.pathMs ?? exposureMs, isWallClock })
+  const deviceClock = new DeviceClock({ isWallClock })
   const arrivals = new LeaderArrivals({ clock, wallMs: () => library.direct('wallMicroseconds') / 1000 })
 
   const payload = await library.call('payload', camera)
@@ -274,13 +277,18 @@ async function startCamera(
     library.direct('pushBuffer', stream, buffer)
   }
   for (let count = 0; count < BUFFERS; count++) offer(notNull(library.direct('newBuffer', payload, null)))
+  /** Some cameras send the first packet when exposure begins, most when it is over: not known better, it may have begun so late. */
+  const begunAtMs = (arrivedAtMs: number): number =>
+    options.pathMs === undefined
+      ? Math.min(arrivedAtMs, clock.now() - exposureMs)
+      : arrivedAtMs - options.pathMs
   let frames = 0
   let damaged = 0
 
   const take = (buffer: Address): void => {
     const notedWallMs = library.direct('bufferSystemTimestampNanoseconds', buffer) / 1e6
     const stampMs = library.direct('bufferTimestampNanoseconds', buffer) / 1e6
-    const { exposedAtMs, remark } = deviceClock.read(stampMs, arrivals.arrivedAtMs(notedWallMs))
+    const { exposedAtMs, remark } = deviceClock.read(stampMs, begunAtMs(arrivals.arrivedAtMs(notedWallMs)))
     const release = () => {
       if (!held.isReleased) offer(buffer)
       else library.direct('unref', buffer)

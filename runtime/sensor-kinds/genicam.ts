@@ -78,7 +78,7 @@ export const cameraKeys = {
     .max(60_000)
     .optional()
     .describe(
-      'From the start of exposure to the arrival of the frame’s first packet at best. Absent: the exposure time, which neglects readout.',
+      'From the start of exposure to the arrival of the frame’s first packet at best. Absent: an exposure is told as begun when that packet came, or the exposure time before the whole frame was there, whichever is earlier.',
     ),
   features: z
     .record(

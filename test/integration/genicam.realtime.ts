@@ -278,6 +278,36 @@ t.test(
 )
 
 t.test(
+  'without pathMs an exposure began with its first packet, or its time before the whole frame',
+  { skip: skip3d },
+  async (t) => {
+    const cable = cableFor(t)
+    await running(t, fake3dCamera(cable, buildFake3dCamera(t.testdir())))
+    const { name, trigger, pixelFormat, packetBytes } = picture
+    const camera = {
+      name,
+      trigger,
+      pixelFormat,
+      packetBytes,
+      region: at(64, 48),
+      camera: cable.cameraAddress,
+    }
+    // The fake camera sends at once, whatever it says of its exposure.
+    for (const [exposureMicroseconds, atLeastMs, atMostMs] of [
+      [100, -0.2, 10],
+      [200_000, -201, -150],
+    ] as const) {
+      const driver = genicam({ ...camera, exposureMicroseconds })
+      await driver.open(never())
+      const frame = await driver.capture({ ...shot(), atMs: 0 }, never())
+      const lateMs = lateMsOf(frame as RgbFrame)
+      t.ok(lateMs > atLeastMs && lateMs < atMostMs, `told ${lateMs.toFixed(1)} ms late`)
+      await driver.close()
+    }
+  },
+)
+
+t.test(
   'a frame whose first packet was lost spoils nothing for those after it',
   { skip: skip3d },
   async (t) => {
