@@ -96,6 +96,7 @@ const ARAVIS = {
   unref: 'void g_object_unref(void *object)',
   connect:
     'ulong g_signal_connect_data(void *object, const char *signal, void *function, intptr_t data, void *destroy, int flags)',
+  disconnect: 'void g_signal_handler_disconnect(void *object, ulong handler)',
   newPool:
     'void *g_thread_pool_new(void *function, void *data, int threads, int exclusive, _Out_ void **error)',
   pushPool: 'int g_thread_pool_push(void *pool, void *data, _Out_ void **error)',
@@ -135,6 +136,8 @@ export interface AravisLibrary {
   call<F extends AravisFunction>(name: F, ...parameters: Argument[]): Promise<ResultOf<Prototypes[F]>>
   /** Gives up the objects, one after the other, on a thread of their own; resolves when they are gone. */
   release(objects: readonly Address[], clock: Clock): Promise<void>
+  /** How many hold an object: whoever counts, and any thread that is just telling of one of its signals. */
+  references(object: Address): number
   /** Signals of the library's objects, see above. */
   openSignalPipe(onSignals: (senders: ReadonlySet<Address>) => void): SignalPipe
   /**
@@ -151,6 +154,8 @@ export interface AravisLibrary {
 export interface SignalPipe {
   /** Each time `object` emits `signal`, `onSignals` hears of it. */
   connect(object: Address, signal: string): void
+  /** Ends every `connect`. A thread that is just telling of a signal goes on until it has told. */
+  disconnect(): void
   /** Only after the objects are gone: their threads write into it. */
   close(): void
 }
@@ -227,6 +232,8 @@ function bind(aravis: LibraryHandle, libc: LibraryHandle): AravisLibrary {
       while (functions.poolWaiting(pool) !== 0) await delay(RELEASE_POLL_MS, never, clock)
       functions.freePool(pool, 0, 0)
     },
+    // GObject: its class's address, then the count.
+    references: (object) => koffi.decode(object, 8, 'uint32_t') as number,
     openSignalPipe(onSignals) {
       const descriptors = new Int32Array(2)
       if (pipe2(descriptors, O_NONBLOCK | O_CLOEXEC) !== 0) {
@@ -241,10 +248,23 @@ function bind(aravis: LibraryHandle, libc: LibraryHandle): AravisLibrary {
         for (let at = 0; at + 8 <= chunk.length; at += 8) senders.add(chunk.readBigUInt64LE(at))
         onSignals(senders)
       })
+      const connected: { readonly object: Address; readonly handler: unknown }[] = []
       return {
-        // Swapped: the descriptor comes first, the sender second.
-        connect: (object, signal) =>
-          void functions.connect(object, signal, writeAddress, writer, null, G_CONNECT_SWAPPED),
+        connect(object, signal) {
+          // Swapped: the descriptor comes first, the sender second.
+          const handler: unknown = functions.connect(
+            object,
+            signal,
+            writeAddress,
+            writer,
+            null,
+            G_CONNECT_SWAPPED,
+          )
+          connected.push({ object, handler })
+        },
+        disconnect() {
+          for (const { object, handler } of connected.splice(0)) functions.disconnect(object, handler)
+        },
         close() {
           socket.destroy()
           closeDescriptor(writer)

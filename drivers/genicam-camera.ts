@@ -105,6 +105,9 @@ const BUFFERS = 10
 /** A camera forgets a controller that has vanished after 3 s, by default of the standard. */
 const CONTROL_WAIT_MS = 4000
 const CONTROL_RETRY_MS = 200
+/** A thread of the library tells of a signal in microseconds. */
+const TELLING_MS = 5000
+const TELLING_POLL_MS = 10
 const STREAM_OPTION_NO_PACKET_RING = 1
 /** Asked for; the kernel gives net.core.rmem_max at most. */
 const SOCKET_BUFFER_BYTES = 16_777_216
@@ -164,6 +167,8 @@ class HeldCamera {
   readonly device: Address
   readonly #library: AravisLibrary
   readonly #clock: Clock
+  /** Of the device, while nothing is told of it. */
+  readonly #references: number
   stream: Address | undefined
   pipe: SignalPipe | undefined
   isStarted = false
@@ -178,6 +183,7 @@ class HeldCamera {
     this.#clock = clock
     this.camera = camera
     this.device = notNull(library.direct('device', camera))
+    this.#references = library.references(this.device)
   }
 
   async close(): Promise<void> {
@@ -187,13 +193,28 @@ class HeldCamera {
       await this.#library.call('stop', this.camera).catch(() => undefined)
     }
     if (this.stream !== undefined) this.#library.direct('setEmitSignals', this.stream, 0)
+    this.pipe?.disconnect()
     this.isReleased = true
     // The stream's thread ends with it, then the heartbeat's with the camera: nobody writes into the pipe after that.
-    await this.#library.release(
-      [this.stream, this.camera].filter((object) => object !== undefined),
-      this.#clock,
-    )
+    if (this.stream !== undefined) await this.#library.release([this.stream], this.#clock)
+    await this.#toldAll()
+    await this.#library.release([this.camera], this.#clock)
     this.pipe?.close()
+  }
+
+  /**
+   * The heartbeat's thread holds the device while it tells that control is lost. Were it the last to hold it, it would end the
+   * device, wait there for its own end, and libaravis would end the process for that ("Resource deadlock avoided").
+   */
+  async #toldAll(): Promise<void> {
+    const sinceMs = this.#clock.now()
+    const never = new AbortController().signal
+    while (
+      this.#library.references(this.device) > this.#references &&
+      this.#clock.now() - sinceMs < TELLING_MS
+    ) {
+      await delay(TELLING_POLL_MS, never, this.#clock)
+    }
   }
 }
 

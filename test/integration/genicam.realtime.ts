@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import koffi from 'koffi'
 import t, { type Test } from 'tap'
 import { openAravis } from '../../drivers/aravis-library.ts'
 import { DriverError, type Driver, type Trigger } from '../../drivers/driver.ts'
@@ -363,3 +364,40 @@ t.test(
     await driver.close()
   },
 )
+
+t.test('a device outlives the thread that tells of its lost control', { skip }, async (t) => {
+  const cable = cableFor(t)
+  const camera = await running(t, fakeGigeCamera(cable))
+  const aravis = openAravis()
+  let device: bigint | null = null
+  const driver = genicam({
+    ...picture,
+    camera: cable.cameraAddress,
+    // No frame gap to notice first.
+    trigger: { kind: 'hardware', line: 'Line0', activation: 'RisingEdge' },
+    library: () => ({
+      ...aravis,
+      direct(name, ...parameters) {
+        const result = aravis.direct(name, ...parameters)
+        if (name === 'device') device = result as bigint
+        return result
+      },
+    }),
+  })
+  const lost: string[] = []
+  await driver.open(never(), (error) => lost.push(error.message))
+  // Heard after the driver: the heartbeat's thread tells for 700 ms, and the driver closes meanwhile.
+  const usleep = koffi.load('libc.so.6').symbol('usleep')
+  aravis.direct('connect', device, 'control-lost', usleep, 700_000n, null, 2)
+  // It has forgotten who its controller was.
+  await camera.kill()
+  await camera.start()
+  await until(() => lost.length > 0)
+  t.match(lost, [/another program has taken control/])
+  const toldUntilMs = performance.now() + 700
+  await driver.close()
+  // Where nobody waits for that thread the process ends here.
+  await until(() => performance.now() > toldUntilMs + 100)
+  const again = await opened(t, genicam({ ...picture, camera: cable.cameraAddress }))
+  t.equal((await again.capture(shot(), never())).width, 640)
+})
