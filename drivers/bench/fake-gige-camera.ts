@@ -36,7 +36,8 @@ export function gigeCamera(cable: CameraCable, command: readonly string[]): Gige
   let child: ChildProcess | undefined
   return {
     async start() {
-      const [program, ...parameters] = [...cable.atCamera, ...command]
+      // A camera whose test or bench has crashed goes with it.
+      const [program, ...parameters] = [...cable.atCamera, 'setpriv', '--pdeathsig', 'KILL', ...command]
       const started = spawn(program, parameters, { stdio: ['ignore', 'ignore', 'inherit'] })
       child = started
       const deadlineMs = performance.now() + START_LIMIT_MS

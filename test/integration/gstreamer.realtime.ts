@@ -57,6 +57,7 @@ t.test('a station with a pipeline for each modality captures both of a part', { 
     station: { site: 'plant', name: 'cell' },
     product: 'cookie',
     skewToleranceMs: 5000,
+    deadlines: { verdictMs: 15_000 },
     sensors: {
       rgb: { kind: 'gstreamer', pipeline: source('BGRx'), format: 'BGRx', ...size },
       xyz: { kind: 'gstreamer', pipeline: source('GRAY16_LE'), metresPerUnit: 1e-5, ...size, lens },
