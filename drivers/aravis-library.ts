@@ -134,8 +134,8 @@ export interface AravisLibrary {
   direct<F extends AravisFunction>(name: F, ...parameters: Argument[]): ResultOf<Prototypes[F]>
   /** For functions that ask the camera and have an error. Rejects with AravisError. Cannot be stopped. */
   call<F extends AravisFunction>(name: F, ...parameters: Argument[]): Promise<ResultOf<Prototypes[F]>>
-  /** Gives up the objects, one after the other, on a thread of their own; resolves when they are gone. */
-  release(objects: readonly Address[], clock: Clock): Promise<void>
+  /** Gives up the object on a thread of its own; resolves when it is gone. */
+  release(object: Address, clock: Clock): Promise<void>
   /** How many hold an object: whoever counts, and any thread that is just telling of one of its signals. */
   references(object: Address): number
   /** Signals of the library's objects, see above. */
@@ -222,11 +222,11 @@ function bind(aravis: LibraryHandle, libc: LibraryHandle): AravisLibrary {
           else resolve(resultOf(name, value))
         })
       }),
-    async release(objects, clock) {
+    async release(object, clock) {
       const error: (Address | null)[] = [null]
       const pool = functions.newPool(aravis.symbol('g_object_unref'), null, 1, 0, error) as Address
-      for (const object of objects) functions.pushPool(pool, object, error)
-      // The one thread takes them in turn: when it has begun with the last, which is ours, all others are gone.
+      functions.pushPool(pool, object, error)
+      // The one thread takes them in turn: when it has begun with the second, which is nobody's, the first is gone.
       functions.pushPool(pool, functions.newBuffer(0, null), error)
       const never = new AbortController().signal
       while (functions.poolWaiting(pool) !== 0) await delay(RELEASE_POLL_MS, never, clock)

@@ -196,9 +196,9 @@ class HeldCamera {
     this.pipe?.disconnect()
     this.isReleased = true
     // The stream's thread ends with it, then the heartbeat's with the camera: nobody writes into the pipe after that.
-    if (this.stream !== undefined) await this.#library.release([this.stream], this.#clock)
+    if (this.stream !== undefined) await this.#library.release(this.stream, this.#clock)
     await this.#toldAll()
-    await this.#library.release([this.camera], this.#clock)
+    await this.#library.release(this.camera, this.#clock)
     this.pipe?.close()
   }
 
@@ -275,7 +275,7 @@ async function startCamera(
   const exposureMs = ((await library.call('exposureMicroseconds', camera).catch(() => 0)) ?? 0) / 1000
   const isWallClock =
     ((await features.flag('PtpEnable')) ?? (await features.flag('GevIEEE1588')) ?? false) === true
-  const deviceClock = new DeviceClock({ isWallClock })
+  const deviceClock = new DeviceClock({ pathMs: options.pathMs ?? 0, isWallClock })
   const arrivals = new LeaderArrivals({ clock, wallMs: () => library.direct('wallMicroseconds') / 1000 })
 
   const payload = await library.call('payload', camera)
@@ -299,17 +299,15 @@ async function startCamera(
   }
   for (let count = 0; count < BUFFERS; count++) offer(notNull(library.direct('newBuffer', payload, null)))
   /** Some cameras send the first packet when exposure begins, most when it is over: not known better, it may have begun so late. */
-  const begunAtMs = (arrivedAtMs: number): number =>
-    options.pathMs === undefined
-      ? Math.min(arrivedAtMs, clock.now() - exposureMs)
-      : arrivedAtMs - options.pathMs
+  const latestMs = (arrivedAtMs: number): number =>
+    options.pathMs === undefined ? Math.min(arrivedAtMs, clock.now() - exposureMs) : arrivedAtMs
   let frames = 0
   let damaged = 0
 
   const take = (buffer: Address): void => {
     const notedWallMs = library.direct('bufferSystemTimestampNanoseconds', buffer) / 1e6
     const stampMs = library.direct('bufferTimestampNanoseconds', buffer) / 1e6
-    const { exposedAtMs, remark } = deviceClock.read(stampMs, begunAtMs(arrivals.arrivedAtMs(notedWallMs)))
+    const { exposedAtMs, remark } = deviceClock.read(stampMs, latestMs(arrivals.arrivedAtMs(notedWallMs)))
     const release = () => {
       if (!held.isReleased) offer(buffer)
       else library.direct('unref', buffer)

@@ -163,9 +163,6 @@ t.test('a port without modem lines is told, and is no crash', { skip: skipWithou
   await line.close()
 })
 
-/** Noticing takes this and a heartbeat. */
-const TIMEOUT_MS = 300
-
 /** @param awayMs how long the slave is gone */
 async function handshakes(
   t: Test,
@@ -177,7 +174,7 @@ async function handshakes(
   const slave = pymodbusSlave(where)
   t.teardown(() => slave.kill())
   const line = makeLine(
-    { ...config, timeoutMs: TIMEOUT_MS, heartbeatRegister: 50, heartbeatEveryMs: 50 },
+    { ...config, timeoutMs: 300, heartbeatRegister: 50, heartbeatEveryMs: 50 },
     { kind: 'modbus', verdictRegister: 10 },
   )
   await until(() => line.state() === 'down')
