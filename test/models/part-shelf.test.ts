@@ -177,6 +177,26 @@ t.test('a part that is stored again is the old or the new one wherever the power
   t.same([...outcomes], ['unknown', 'good'])
 })
 
+t.test(
+  'a full shelf gives up none but its oldest parts, wherever the power is cut and cut again',
+  async (t) => {
+    const outcomes = new Set<string>()
+    for (let calls = 0, isDone = false; !isDone; calls++) {
+      const folder = path.join(t.testdir(), 'shelf')
+      // What a cut leaves of a shelf of three: p4 is there, and p1, its victim, still is.
+      for (const minute of [1, 2, 3, 4]) await shelfIn(folder).add(part(`p${minute}`, minute))
+      isDone = await shelfIn(folder, { mostParts: 3, ...powerCutAfter(calls) })
+        .add(part('p5', 5))
+        .then(
+          () => true,
+          () => false,
+        )
+      outcomes.add((await idsOf(shelfIn(folder))).join(' '))
+    }
+    t.same([...outcomes], ['p1 p2 p3 p4', 'p1 p2 p3 p4 p5', 'p2 p3 p4 p5', 'p3 p4 p5'])
+  },
+)
+
 t.test('a part that is removed does not come back as its former self', async (t) => {
   const outcomes = new Set<string>()
   let calls = 0

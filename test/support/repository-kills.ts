@@ -492,9 +492,10 @@ class StationState {
     const there = parts.map(({ partId }) => partId)
     const coming = pending?.phase === 'keeping' ? pending.partId : undefined
     const isComing = coming !== undefined && there.includes(coming)
+    // The oldest make room for one that is there already: more than one where a kill came before the victim of a former one went.
+    const victims = isComing ? this.#parts.length + 1 - MOST_PARTS : 0
     for (const [index, partId] of this.#parts.entries()) {
-      // The oldest makes room for one that is there already.
-      const isVictim = isComing && index === 0 && this.#parts.length === MOST_PARTS
+      const isVictim = index < victims
       if (!there.includes(partId) && !isVictim) problems.push(`good part ${partId} was kept and is gone`)
     }
     const extra = there.filter((partId) => !this.#parts.includes(partId))
