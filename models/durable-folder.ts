@@ -32,6 +32,11 @@ export async function writeFolder(
   await flushUpTo(path.dirname(folder), path.dirname(firstCreated), fileSystem)
 }
 
+/** For a folder that is found whole: whoever wrote it may have been killed before its name was flushed. */
+export function flushName(folder: string, fileSystem: FileSystem = files): Promise<void> {
+  return flushFolder(path.dirname(folder), fileSystem)
+}
+
 /** Every folder that was made on the way has its name in the one above it. */
 async function flushUpTo(folder: string, highest: string, fileSystem: FileSystem): Promise<void> {
   for (let above = folder; ; above = path.dirname(above)) {

@@ -8,7 +8,7 @@ import path from 'node:path'
 import type { BundleManifest } from './bundle-manifest.ts'
 import { openArchive, packArchive } from './archive.ts'
 import { contentId, sha256Of, type Json } from './content-id.ts'
-import { removeFolder, writeFolder, type FileSystem } from './durable-folder.ts'
+import { flushName, removeFolder, writeFolder, type FileSystem } from './durable-folder.ts'
 import { ENGINE } from './engine.ts'
 import { ExchangeError, type ExchangeErrorCode } from './exchange-error.ts'
 import { BANK_KEYS, GRID_PATCHES } from './features.ts'
@@ -125,7 +125,7 @@ export async function keepRepository(
       throw error
     },
   )
-  if (held?.id === repository.id) return
+  if (held?.id === repository.id) return flushName(folder, fileSystem)
   // Absent, or damaged: then this heals it.
   await removeFolder(folder, fileSystem)
   await writeFolder(folder, files, fileSystem)

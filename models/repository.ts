@@ -9,7 +9,7 @@ import { makeBank, type Bank } from './bank.ts'
 import { contentId, sha256Of } from './content-id.ts'
 import { DECIDABLE_CONDITIONS, type DecidableCondition } from '../drivers/sample.ts'
 import { BANKS_OF } from './comparison.ts'
-import { removeFolder, writeFolder, type FileSystem } from './durable-folder.ts'
+import { flushName, removeFolder, writeFolder, type FileSystem } from './durable-folder.ts'
 import { BANK_KEYS, byBankKey, GRID_PATCHES, type BankKey } from './features.ts'
 import { ENGINE } from './engine.ts'
 import {
@@ -104,7 +104,7 @@ export async function saveRepository(
     held?.id === id &&
     (await hashOfFile(path.join(folder, manifest.tensors.name))) === manifest.tensors.sha256
   ) {
-    return
+    return flushName(folder, fileSystem)
   }
   // Whatever else is there stays, and is in the way.
   if (held?.id === id || path.basename(folder) === id) await removeFolder(folder, fileSystem)

@@ -340,11 +340,17 @@ t.test(
 
 t.test('a damaged copy that is there already is healed; a sound one is left as it is', async (t) => {
   const arrived = await unpacked(archive)
-  const folder = path.join(t.testdir(), 'r')
+  const folder = path.join(t.testdir({ product: {} }), 'product', 'r')
   await keepRepository(folder, arrived)
   const { ino } = await stat(folder)
-  await keepRepository(folder, arrived)
+  const { fileSystem, log } = powerCutAfter(Infinity)
+  await keepRepository(folder, arrived, fileSystem)
   t.equal((await stat(folder)).ino, ino)
+  t.same(
+    log,
+    ['open product', 'sync product'],
+    'whoever kept it may have been killed before its name was flushed',
+  )
   await writeFile(path.join(folder, 'banks.safetensors'), tensors.subarray(0, 100))
   await keepRepository(folder, arrived)
   t.equal((await loadRepository(folder, { bundleId: 'bundle-1' })).id, repository.id)

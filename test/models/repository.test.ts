@@ -30,12 +30,17 @@ t.test('the id names the contents: another seed in the manifest is another repos
   t.not(makeRepository({ ...repository, manifest: { ...manifest, seed: 2 } }).id, repository.id)
 })
 
-t.test('saving over the same repository leaves it as it is', async (t) => {
-  const folder = path.join(t.testdir(), 'r')
-  await saveRepository(folder, repository)
-  await saveRepository(folder, repository)
-  t.same((await loadRepository(folder, expected)).id, repository.id)
-})
+t.test(
+  'saving over the same repository leaves it as it is, and flushes the name it may only just have',
+  async (t) => {
+    const folder = path.join(t.testdir({ product: {} }), 'product', 'r')
+    await saveRepository(folder, repository)
+    const { fileSystem, log } = powerCutAfter(Infinity)
+    await saveRepository(folder, repository, fileSystem)
+    t.same(log, ['open product', 'sync product'])
+    t.same((await loadRepository(folder, expected)).id, repository.id)
+  },
+)
 
 t.test('saving again heals a repository that was damaged on the disk, whichever file it is', async (t) => {
   const folder = path.join(t.testdir(), repository.id)

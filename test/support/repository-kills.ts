@@ -381,7 +381,13 @@ class StationState {
       this.#parts = [...this.#parts, line.kept].filter((id) => !line.victims?.includes(id))
     }
     if (line.saved !== undefined) this.#saved.add(line.saved)
+    if (line.entry !== undefined) this.#applyUse(line.entry)
     for (const id of line.pruned ?? []) this.#saved.delete(id)
+  }
+
+  /** What is put into use was flushed before, also where whoever saved it was killed before saying so. */
+  #applyUse({ action, repositoryId }: SaidEntry): void {
+    if (isUse(action) && repositoryId !== null) this.#saved.add(repositoryId)
   }
 
   get isNew(): boolean {
@@ -447,6 +453,7 @@ class StationState {
       problems.push(`nobody was making ${JSON.stringify(extra)}, but ${JSON.stringify(pending)}`)
     }
     this.#entries = entries
+    for (const entry of extra) this.#applyUse(entry)
     return extra
   }
 
