@@ -6,11 +6,19 @@ export interface Clock {
   after(ms: number, callback: () => void): () => void
 }
 
+/**
+ * Node looks at its timers before it looks at what has come in: after the process stood still, a deadline would pass although the
+ * answer is there. So a timer that is due lets Node look once at what has come before it calls.
+ */
 export const monotonicClock: Clock = {
   now: () => performance.now(),
   after: (ms, callback) => {
-    const timer = setTimeout(callback, ms)
-    return () => clearTimeout(timer)
+    let due: NodeJS.Immediate | undefined
+    const timer = setTimeout(() => (due = setImmediate(callback)), ms)
+    return () => {
+      clearTimeout(timer)
+      clearImmediate(due)
+    }
   },
 }
 

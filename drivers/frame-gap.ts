@@ -19,16 +19,32 @@ export function gapLimitMs(framesPerSecond: number): number {
   return Math.max(500, 3000 / framesPerSecond)
 }
 
+/** A timer so late means that the daemon itself stood still. */
+const HELD_UP_MS = 20
+/** So long it may then take to read what came meanwhile. A large frame comes through a pipe in many pieces. */
+const READING_MS = 100
+
 /** Watches from now on: a sensor that never sends its first frame is silent, too. */
 export function watchFrameGap({ limitMs, clock, onGap }: FrameGapOptions): FrameGap {
   let lastMs = clock.now()
-  let cancel = clock.after(limitMs, check)
+  let dueMs = 0
+  let cancel: () => void
+  /** When the last thing came before the daemon stood still: once in a silence is enough, also on a machine that is always late. */
+  let excusedMs: number | undefined
   // One timer at a time, not one a frame.
-  function check(): void {
-    const silentMs = clock.now() - lastMs
-    if (silentMs >= limitMs) onGap(silentMs)
-    else cancel = clock.after(limitMs - silentMs, check)
+  function wait(ms: number): void {
+    dueMs = clock.now() + ms
+    cancel = clock.after(ms, check)
   }
+  function check(): void {
+    const nowMs = clock.now()
+    const silentMs = nowMs - lastMs
+    if (silentMs < limitMs) return wait(limitMs - silentMs)
+    if (nowMs - dueMs <= HELD_UP_MS || excusedMs === lastMs) return onGap(silentMs)
+    excusedMs = lastMs
+    wait(READING_MS)
+  }
+  wait(limitMs)
   return {
     seen: () => void (lastMs = clock.now()),
     stop: () => cancel(),

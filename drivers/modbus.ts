@@ -57,6 +57,7 @@ export interface ModbusConnection {
 }
 
 const MOST_WAITING = 32
+const PACKAGE_GRACE_MS = 60_000
 
 /** Rejects with an Error that says why, or with the signal's reason. That the slave answers shows only with the first request. */
 export async function openModbus(options: ModbusOptions): Promise<ModbusConnection> {
@@ -83,7 +84,8 @@ export async function openModbus(options: ModbusOptions): Promise<ModbusConnecti
   wire = address.transport === 'tcp' ? new TcpWire(link) : new RtuWire(link)
   const client = new modbusSerial.default(wire)
   client.setID(unit)
-  client.setTimeout(timeoutMs)
+  // Ours is the limit that counts (`clock`); the package's own, which nothing can hold back, is longer.
+  client.setTimeout(timeoutMs + PACKAGE_GRACE_MS)
   client.on('error', () => undefined)
   await new Promise<void>((resolve) => client.open(() => resolve()))
 
@@ -97,8 +99,14 @@ export async function openModbus(options: ModbusOptions): Promise<ModbusConnecti
     }
     waiting++
     const answer = last.then(async () => {
+      let isLate = false
+      let cancel = (): void => undefined
       try {
         if (isClosed) throw new ModbusError('MODBUS_CLOSED', `${device} is not connected`)
+        cancel = clock.after(timeoutMs, () => {
+          isLate = true
+          wire.fail()
+        })
         return await send()
       } catch (error) {
         if (error instanceof ModbusError) throw error
@@ -111,12 +119,14 @@ export async function openModbus(options: ModbusOptions): Promise<ModbusConnecti
           )
         }
         // On RTU its late answer would pass for that of the next request; and who is silent once is worth a new start.
-        const reason = `${device} unit ${unit} did not answer within ${timeoutMs} ms (${what}): ${saidBy(error)}`
+        const failure = isLate ? `did not answer within ${timeoutMs} ms` : `gave no answer: ${saidBy(error)}`
+        const reason = `${device} unit ${unit} ${failure} (${what})`
         const code = isClosed ? 'MODBUS_CLOSED' : 'MODBUS_TIMEOUT'
         end(reason, { isOurs: false })
         void link.close() // never rejects
         throw new ModbusError(code, reason)
       } finally {
+        cancel()
         waiting--
       }
     })

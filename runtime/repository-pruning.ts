@@ -60,8 +60,10 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** A rename takes no time and leaves no half repository; where it cannot be (a leftover, no room at all), the files go at once. */
+/** A rename takes no time and leaves no half repository; where it cannot be (no room at all), the files go at once. */
 function setAside(folder: string): void {
+  // Whoever was pruning it may have been killed, and it came again since.
+  rmSync(folder + REMOVED, { recursive: true, force: true })
   try {
     renameSync(folder, folder + REMOVED)
   } catch {

@@ -124,6 +124,19 @@ t.test('a code without a return is (0,0,0)', { skip }, async (t) => {
   await driver.close()
 })
 
+t.test('a daemon that stood still itself has lost no camera', { skip }, async (t) => {
+  const driver = camera('RGB')
+  t.teardown(() => driver.close())
+  const lost: unknown[] = []
+  await driver.open(soon(), (error) => lost.push(error))
+  for (let part = 0; part < 3; part++) {
+    // Longer than the camera may be silent.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700)
+    t.match(await driver.capture(trigger(), soon()), { width: 60 })
+  }
+  t.same(lost, [])
+})
+
 t.test('a size that the config does not name is told, not sheared', { skip }, async (t) => {
   const driver = camera('RGB', { pipeline: source('format=RGB,width=36,height=60') })
   await driver.open(soon())

@@ -57,7 +57,7 @@ function damaged(bytes: Uint8Array, { keep, flips }: Damage): Uint8Array {
 async function holds(
   read: () => Promise<{ width: number; height: number; samples: ArrayLike<number> }>,
 ): Promise<void> {
-  const begun = performance.now()
+  const before = process.cpuUsage()
   try {
     const { width, height, samples } = await read()
     if (samples.length !== width * height * 3)
@@ -67,8 +67,9 @@ async function holds(
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
   }
-  const tookMs = performance.now() - begun
-  if (tookMs > LONGEST_MS) throw new Error(`took ${tookMs} ms`)
+  const { user, system } = process.cpuUsage(before)
+  const tookMs = (user + system) / 1000
+  if (tookMs > LONGEST_MS) throw new Error(`took ${tookMs} ms of processor time`)
 }
 
 t.test('damaged point maps are refused or well-formed', async (t) => {

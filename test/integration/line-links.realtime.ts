@@ -103,8 +103,9 @@ t.test(
         await pause(5)
       }
       // Whoever is asked has a pulse while the cable holds, and it arrives.
-      await until(() => received.text.length === IN_PEACE)
-      const told = (line.counts()?.told ?? 0) - toldBefore
+      const toldSince = (): number => (line.counts()?.told ?? 0) - toldBefore
+      await until(() => received.text.length === IN_PEACE && toldSince() === IN_PEACE)
+      const told = toldSince()
       t.equal(told, IN_PEACE, 'each part that came while the link was up has its pulse')
       t.equal(received.text, 'R'.repeat(IN_PEACE))
       peacefullyTold += told

@@ -50,7 +50,8 @@ async function prepareMosquitto(t: Test, extra = '') {
         stdio: ['ignore', 'ignore', 'pipe'],
       })
       broker = child
-      await new Promise<void>((resolve) => {
+      await new Promise<void>((resolve, reject) => {
+        child.on('exit', (status) => reject(new Error(`mosquitto ended with status ${status}`)))
         child.stderr.on('data', (text) => {
           if (String(text).includes('running')) resolve()
         })

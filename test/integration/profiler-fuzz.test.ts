@@ -3,11 +3,10 @@
  * are whole are damaged as cables and wrong settings do it (bits, cuts, gaps, repeats, other lengths), and cut anywhere.
  */
 import { performance } from 'node:perf_hooks'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import type { ProfileParser } from '../../drivers/profiler/profile.ts'
 import { randomFrom, type Random } from '../../drivers/random.ts'
+import { heldBytes } from '../support/held-bytes.ts'
 import { parserCases } from '../support/profile-parsers.ts'
 
 const CASES = 1_000_000
@@ -15,15 +14,6 @@ const CASES = 1_000_000
 const CASES_OF_ONE_PARSER = 500
 const MOST_GROWTH_BYTES = 24 * 1024 * 1024
 const MOST_MILLISECONDS = 2000
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
-const heldBytes = (): number => {
-  collect()
-  collect()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 function damaged(frame: Buffer, random: Random): Buffer {
   const bytes = Buffer.from(frame)

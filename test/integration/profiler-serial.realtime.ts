@@ -3,7 +3,14 @@ import t from 'tap'
 import { driverContract } from '../support/driver-contract.ts'
 import type { PeerProcess } from '../support/peer-process.ts'
 import { faultCase, says, stops } from '../support/profiler-faults.ts'
-import { patient, profilerOver, PROFILES, PROFILES_PER_SECOND, SAMPLES } from '../support/profiler-sensors.ts'
+import {
+  patient,
+  patientRegisters,
+  profilerOver,
+  PROFILES,
+  PROFILES_PER_SECOND,
+  SAMPLES,
+} from '../support/profiler-sensors.ts'
 import { profilerSimulator, skipWithoutPython } from '../support/profiler-simulator.ts'
 import { ptyPair, skipWithoutSocat, type PtyPair } from '../support/pty-pair.ts'
 import { pymodbusSlave, skipWithoutPymodbus } from '../support/pymodbus.ts'
@@ -36,7 +43,7 @@ t.test('over Modbus RTU: the conformance suite', { skip: skip || skipWithoutPymo
   await slave.start()
   const make = () =>
     profilerOver({ via: 'modbus-rtu', path: pair.paths[0] }, 'registers', {
-      ...patient,
+      ...patientRegisters,
       map: { ...patient.map, profiles: 10, mostMissingShare: 0.8 },
     })
   driverContract(t, { make, size: { width: SAMPLES, height: 10 } })
@@ -69,7 +76,7 @@ t.test('faults over a serial port', { skip }, async (t) => {
     ['cable out', { fail: stop, reasons: ['lost', 'timeout'] }],
     ['absent at start', { reasons: ['lost'] }],
     ['back after 10 s', { fail: stop, reasons: ['lost', 'timeout'] }],
-    ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame'] }],
+    ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame', 'timeout'] }],
     ['half frames', { ...says(peer, 'half'), reasons: ['bad-frame', 'lost'] }],
     ['wrong size', { ...says(peer, 'wide'), reasons: ['bad-frame'] }],
     // Of its bytes: each is a whole profile that its checksum refuses.

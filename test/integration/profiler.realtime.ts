@@ -11,7 +11,7 @@ import { driverContract } from '../support/driver-contract.ts'
 import { freePort } from '../support/free-port.ts'
 import { cableFor } from '../support/genicam-options.ts'
 import { faultCase, says, stops } from '../support/profiler-faults.ts'
-import { patient, profilerOver, PROFILES, PROFILES_PER_SECOND, SAMPLES } from '../support/profiler-sensors.ts'
+import { patient, patientRegisters, profilerOver, PROFILES, PROFILES_PER_SECOND, SAMPLES } from '../support/profiler-sensors.ts'
 import { profilerSimulator, skipWithoutPython } from '../support/profiler-simulator.ts'
 import { pymodbusSlave, skipWithoutPymodbus } from '../support/pymodbus.ts'
 import { measureSensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'
@@ -82,7 +82,7 @@ t.test(
     await slave.start()
     const make = (samples = SAMPLES) =>
       profilerOver({ via: 'modbus-tcp', host: HOST, port }, 'registers', {
-        ...patient,
+        ...patientRegisters,
         map: { ...patient.map, samples, profiles: 10, mostMissingShare: 0.8 },
       })
     const wide = make(300)
@@ -92,7 +92,7 @@ t.test(
     t.ok(pointOf(frame, 0, 299).every((value, axis) => axis < 2 || (value >= 12.99 && value < 13)))
     await wide.close()
     const refusing = profilerOver({ via: 'modbus-tcp', host: HOST, port }, 'registers', {
-      format: { firstRegister: 5000 },
+      format: { firstRegister: 5000, timeoutMs: 5000 },
     })
     let lost = ''
     await refusing.open(never(), (error) => (lost = error.message))
@@ -119,7 +119,7 @@ t.test('faults over TCP', { skip: skipWithoutPython }, async (t) => {
     ['stopped', { ...stops(peer), reasons: ['timeout', 'bad-frame'], lastsMs: 1500 }],
     ['absent at start', { reasons: ['lost'] }],
     ['back after 10 s', {}],
-    ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame'] }],
+    ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame', 'timeout'] }],
     ['half frames', { ...says(peer, 'half'), reasons: ['bad-frame', 'lost'] }],
     ['wrong size', { ...says(peer, 'wide'), reasons: ['bad-frame'] }],
   ] as const) {
@@ -160,7 +160,7 @@ t.test('faults over Modbus TCP', { skip: skipWithoutPymodbus }, async (t) => {
     ['stopped', stops(peer)],
     ['absent at start', { reasons: ['lost'] }],
     ['back after 10 s', {}],
-    ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame'] }],
+    ['slow', { ...says(peer, 'slow'), reasons: ['bad-frame', 'timeout'] }],
     ['half frames', { ...says(peer, 'half'), reasons: ['bad-frame', 'lost'] }],
     ['wrong size', { ...says(peer, 'narrow'), reasons: ['bad-frame', 'lost'] }],
   ] as const) {

@@ -80,9 +80,16 @@ t.test('the life of a station can be followed over MQTT, and goes on with the ne
 
     const late = await listen(daemon.running.brokerUrl)
     t.teardown(() => late.close())
-    await late.until(() => late.heard.length === 2)
-    t.same(late.heard.map(({ topic }) => topic).sort(), [`${root}/health`, `${root}/status`], 'are retained')
-    t.ok(late.heard.every(({ packet }) => packet.retain))
+    // A status that is told just now comes besides.
+    const kept = () => late.heard.filter(({ packet }) => packet.retain)
+    await late.until(() => kept().length >= 2)
+    t.same(
+      kept()
+        .map(({ topic }) => topic)
+        .sort(),
+      [`${root}/health`, `${root}/status`],
+      'are retained',
+    )
 
     await daemon.stop()
     await listener.until(() => statesOf(listener, `${root}/status`).includes('offline'))

@@ -38,7 +38,7 @@ export async function builtPackage(): Promise<string> {
   for (const name of await readdir(shelf)) {
     // Whoever builds at the same time may have removed it.
     const { mtimeMs } = await stat(join(shelf, name)).catch(() => ({ mtimeMs: Infinity }))
-    if (mtimeMs < Date.now() - KEPT_MS) await rm(join(shelf, name), { recursive: true })
+    if (mtimeMs < Date.now() - KEPT_MS) await rm(join(shelf, name), { recursive: true, force: true })
   }
   return built
 }
