@@ -282,7 +282,13 @@ export class Ledger {
     // Empty: whoever was making it was killed, or found no room. Nothing was taught yet, and reading writes no tables.
     const inode = about === undefined || about.size === 0 ? undefined : about.ino
     if (inode !== this.#inode) this.close()
-    if (inode !== undefined) this.#database ??= this.#open(inode)
+    try {
+      if (inode !== undefined) this.#database ??= this.#open(inode)
+    } catch (error) {
+      // Its making was undone just now, and on a full disk it cannot be made again: empty after all.
+      if (statSync(this.file, { throwIfNoEntry: false })?.size !== 0) throw error
+      this.close()
+    }
     return this.#database
   }
 

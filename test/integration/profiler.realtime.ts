@@ -11,7 +11,14 @@ import { driverContract } from '../support/driver-contract.ts'
 import { freePort } from '../support/free-port.ts'
 import { cableFor } from '../support/genicam-options.ts'
 import { faultCase, says, stops } from '../support/profiler-faults.ts'
-import { patient, patientRegisters, profilerOver, PROFILES, PROFILES_PER_SECOND, SAMPLES } from '../support/profiler-sensors.ts'
+import {
+  patient,
+  patientRegisters,
+  profilerOver,
+  PROFILES,
+  PROFILES_PER_SECOND,
+  SAMPLES,
+} from '../support/profiler-sensors.ts'
 import { profilerSimulator, skipWithoutPython } from '../support/profiler-simulator.ts'
 import { pymodbusSlave, skipWithoutPymodbus } from '../support/pymodbus.ts'
 import { measureSensorFault, type SensorFaultCase } from '../support/sensor-faults.ts'

@@ -341,10 +341,8 @@ t.test('a power cut in the middle of an entry: the one before is in use, whateve
   }
 })
 
-t.test('on a full disk the ledger is read, takes no entry, and goes on when there is room', async (t) => {
-  const root = await makeRoot(t)
-  const ledger = await open(t, root)
-  use(ledger, first)
+/** What a ledger does when no byte may be written: the real SQLite fails with a real error; the signal that comes with it is ignored. */
+async function whenFull(t: Test, root: string): Promise<unknown> {
   const script = join(t.testdirName, 'full.mjs')
   await writeFile(
     script,
@@ -353,14 +351,13 @@ t.test('on a full disk the ledger is read, takes no entry, and goes on when ther
      const by = ${JSON.stringify(by)}
      const codes = []
      const attempt = (work) => { try { work(); codes.push('ok') } catch (error) { codes.push(error.code) } }
-     const active = [ledger.active('nut')]
-     attempt(() => ledger.promote({ ...by, repositoryId: '${second}', expectedActive: active[0] }))
+     const active = [ledger.active('nut') ?? null]
+     attempt(() => ledger.promote({ ...by, repositoryId: '${second}', expectedActive: active[0] ?? undefined }))
      attempt(() => ledger.record({ ...by, action: 'alarm' }))
      attempt(() => ledger.whileHeld(() => 0))
-     active.push(ledger.active('nut'))
+     active.push(ledger.active('nut') ?? null)
      console.log(JSON.stringify({ active, codes, entries: ledger.history({ limit: 10 }).length }))`,
   )
-  // No byte may be written to any file: the real SQLite fails with a real error; the signal that comes with it is ignored.
   const command = `trap '' XFSZ; ulimit -f 0; exec "${process.execPath}" "${script}"`
   const child = spawn('bash', ['-c', command], {
     env: { ...process.env, NODE_OPTIONS: '' },
@@ -368,13 +365,40 @@ t.test('on a full disk the ledger is read, takes no entry, and goes on when ther
   })
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) lines.push(line)
-  t.same(JSON.parse(lines.at(-1) ?? '{}'), {
+  return JSON.parse(lines.at(-1) ?? '{}')
+}
+
+t.test('on a full disk the ledger is read, takes no entry, and goes on when there is room', async (t) => {
+  const root = await makeRoot(t)
+  const ledger = await open(t, root)
+  use(ledger, first)
+  t.same(await whenFull(t, root), {
     active: [first, first],
     codes: ['LEDGER_UNWRITABLE', 'LEDGER_UNWRITABLE', 'ok'],
     entries: 1,
   })
   use(ledger, second)
   t.equal(ledger.active('nut'), second)
+})
+
+t.test('whoever was killed while making the ledger on a full disk has taught nothing', async (t) => {
+  const root = await makeRoot(t)
+  const file = join(root, 'ledger.sqlite')
+  const { default: Libsql } = await import('libsql')
+  const making = new Libsql(`${file}.making`)
+  making.prepare('PRAGMA cache_size = 2').all()
+  making.exec('BEGIN IMMEDIATE; CREATE TABLE entries (why TEXT)')
+  for (let row = 0; row < 50; row++) making.prepare('INSERT INTO entries VALUES (?)').run('y'.repeat(2000))
+  // Pages of the unfinished transaction are in the file, and its journal tells that it was empty before.
+  await copyFile(`${file}.making`, file)
+  await copyFile(`${file}.making-journal`, `${file}-journal`)
+  making.exec('ROLLBACK')
+  making.close()
+  t.ok((await readFile(file)).length > 0)
+  t.match(await whenFull(t, root), { active: [null, null], entries: 0 })
+  const ledger = await open(t, root)
+  use(ledger, first)
+  t.equal(ledger.active('nut'), first, 'and can be taught when there is room')
 })
 
 t.test('two processes that write at once lose nothing, also where neither finds a ledger', async (t) => {
