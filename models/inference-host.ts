@@ -3,6 +3,7 @@
  * lives in a child process that is killed and restarted when it is stuck, failed or dead. Whatever happens to the child, every request
  * gets one answer: an inspection, or `undecided` with the reason.
  */
+import { monotonicClock } from '../drivers/clock.ts'
 import type { Sample } from '../drivers/sample.ts'
 import { admitFrames } from './admit.ts'
 import type { FromHost, InspectorDescription, InspectorOptions, ToHost } from './host-protocol.ts'
@@ -86,7 +87,8 @@ interface Host {
   readonly process: HostProcess
   step: string
   /** The wait that ends in a kill: for `opened`, for the answer, or for the next beat. */
-  watch: NodeJS.Timeout | undefined
+  /** Ends the wait for the host's next word. */
+  cancelWatch: () => void
   busy: { readonly job: Job; readonly sinceMs: number } | undefined
   /** Parts decided since it started, or since its repository changed. */
   runs: number
@@ -210,12 +212,8 @@ export class InferenceHost implements Inspector {
   async close(): Promise<void> {
     const host = this.#host
     clearTimeout(this.#restartTimer)
-    clearTimeout(host?.watch)
-    if (host) {
-      host.ended = true
-      // A watch that has fired already must find itself replaced, or it would start a new host after the close.
-      host.watch = undefined
-    }
+    host?.cancelWatch()
+    if (host) host.ended = true
     this.#enter('closed', 'asked to')
     const lost: Lost = { kind: 'lost', reason: 'host-lost', detail: 'the inference host is closed' }
     host?.busy?.job.settle(lost)
@@ -295,7 +293,7 @@ export class InferenceHost implements Inspector {
         onGone: (detail) => this.#gone(host, detail),
       }),
       step: 'start',
-      watch: undefined,
+      cancelWatch: () => undefined,
       busy: undefined,
       runs: 0,
       ended: false,
@@ -370,22 +368,14 @@ export class InferenceHost implements Inspector {
 
   /** Kills the host after `ms`, unless the next watch replaces this one. */
   #watch(host: Host, ms: number, reason: () => string): void {
-    clearTimeout(host.watch)
-    const watch = setTimeout(() => {
-      // When the daemon itself was late, the answer may lie in the pipe: one more turn of the event loop reads it.
-      setImmediate(() => {
-        if (host.watch !== watch) return
-        this.#end(host, reason())
-      })
-    }, ms)
-    host.watch = watch
+    host.cancelWatch()
+    host.cancelWatch = monotonicClock.after(ms, () => this.#end(host, reason()))
   }
 
   /** The part in flight is answered at once, not when the process has ended. */
   #end(host: Host, detail: string): void {
-    clearTimeout(host.watch)
+    host.cancelWatch()
     host.ended = true
-    host.watch = undefined
     host.busy?.job.settle({ kind: 'lost', reason: 'host-lost', detail: `the inference host ${detail}` })
     host.busy = undefined
     this.#lastFailure = detail
