@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
 import { delay, monotonicClock } from '../../drivers/clock.ts'
 import { virtualClock } from '../support/virtual-clock.ts'
@@ -9,6 +11,45 @@ t.test('the monotonic clock moves forward, calls back, and can be told not to', 
   await new Promise<void>((resolve) => monotonicClock.after(1, resolve))
   t.ok(monotonicClock.now() > beforeMs)
 })
+
+t.test(
+  'what came before a timer was due is read before it calls, also when the process stood still',
+  async (t) => {
+    const server = createServer().listen(0, '127.0.0.1')
+    t.teardown(() => server.close())
+    await once(server, 'listening')
+    const near = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    const [far] = (await once(server, 'connection')) as [Socket]
+    t.teardown(() => far.destroy())
+    t.teardown(() => near.destroy())
+    for (let round = 0; round < 20; round++) {
+      const order: string[] = []
+      far.once('data', () => order.push('came'))
+      await new Promise<void>((resolve) => {
+        monotonicClock.after(5, () => {
+          order.push('due')
+          resolve()
+        })
+        near.write('an answer')
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+      })
+      t.same(order, ['came', 'due'])
+    }
+    const order: string[] = []
+    await new Promise<void>((resolve) => {
+      // Both are due in one turn: the first may still call the second off.
+      monotonicClock.after(1, () => {
+        cancel()
+        order.push('first')
+        resolve()
+      })
+      const cancel = monotonicClock.after(1, () => void order.push('second'))
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+    })
+    await new Promise(setImmediate)
+    t.same(order, ['first'])
+  },
+)
 
 t.test('a delay ends when it is due, or with the signal’s reason', async (t) => {
   const clock = virtualClock(0)
