@@ -29,7 +29,7 @@ export function watchFrameGap({ limitMs, clock, onGap }: FrameGapOptions): Frame
   let lastMs = clock.now()
   let dueMs = 0
   let cancel: () => void
-  /** When the last thing came before the daemon stood still: once in a silence is enough, also on a machine that is always late. */
+  /** `lastMs` of the silence that was excused: once is enough, also on a machine that is always late. */
   let excusedMs: number | undefined
   // One timer at a time, not one a frame.
   function wait(ms: number): void {

@@ -86,8 +86,7 @@ interface Job {
 interface Host {
   readonly process: HostProcess
   step: string
-  /** The wait that ends in a kill: for `opened`, for the answer, or for the next beat. */
-  /** Ends the wait for the host's next word. */
+  /** Calls off the wait that ends in a kill: for `opened`, for the answer, or for the next beat. */
   cancelWatch: () => void
   busy: { readonly job: Job; readonly sinceMs: number } | undefined
   /** Parts decided since it started, or since its repository changed. */
