@@ -27,22 +27,18 @@ const READING_MS = 100
 /** Watches from now on: a sensor that never sends its first frame is silent, too. */
 export function watchFrameGap({ limitMs, clock, onGap }: FrameGapOptions): FrameGap {
   let lastMs = clock.now()
-  let dueMs = 0
   let cancel: () => void
-  /** `lastMs` of the silence that was excused: once is enough, also on a machine that is always late. */
-  let excusedMs: number | undefined
   // One timer at a time, not one a frame.
   function wait(ms: number): void {
-    dueMs = clock.now() + ms
-    cancel = clock.after(ms, check)
+    const dueMs = clock.now() + ms
+    cancel = clock.after(ms, () => check(clock.now() - dueMs))
   }
-  function check(): void {
-    const nowMs = clock.now()
-    const silentMs = nowMs - lastMs
-    if (silentMs < limitMs) return wait(limitMs - silentMs)
-    if (nowMs - dueMs <= HELD_UP_MS || excusedMs === lastMs) return onGap(silentMs)
-    excusedMs = lastMs
-    wait(READING_MS)
+  function check(lateMs: number): void {
+    const silentMs = clock.now() - lastMs
+    if (silentMs < limitMs) wait(limitMs - silentMs)
+    // Once in a silence, also on a machine that is always late.
+    else if (lateMs > HELD_UP_MS) cancel = clock.after(READING_MS, () => check(0))
+    else onGap(silentMs)
   }
   wait(limitMs)
   return {

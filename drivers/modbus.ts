@@ -57,7 +57,6 @@ export interface ModbusConnection {
 }
 
 const MOST_WAITING = 32
-const PACKAGE_GRACE_MS = 60_000
 
 /** Rejects with an Error that says why, or with the signal's reason. That the slave answers shows only with the first request. */
 export async function openModbus(options: ModbusOptions): Promise<ModbusConnection> {
@@ -84,8 +83,8 @@ export async function openModbus(options: ModbusOptions): Promise<ModbusConnecti
   wire = address.transport === 'tcp' ? new TcpWire(link) : new RtuWire(link)
   const client = new modbusSerial.default(wire)
   client.setID(unit)
-  // Ours is the limit that counts (`clock`); the package's own, which nothing can hold back, is longer.
-  client.setTimeout(timeoutMs + PACKAGE_GRACE_MS)
+  // None: its timer would pass although the answer is there (clock.ts). Ours is below.
+  client.setTimeout(0)
   client.on('error', () => undefined)
   await new Promise<void>((resolve) => client.open(() => resolve()))
 

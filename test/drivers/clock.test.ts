@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
 import { delay, monotonicClock } from '../../drivers/clock.ts'
+import { block } from '../support/block.ts'
 import { virtualClock } from '../support/virtual-clock.ts'
 
 t.test('the monotonic clock moves forward, calls back, and can be told not to', async (t) => {
@@ -31,7 +32,7 @@ t.test(
           resolve()
         })
         near.write('an answer')
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+        block(20)
       })
       t.same(order, ['came', 'due'])
     }
@@ -44,7 +45,7 @@ t.test(
         resolve()
       })
       const cancel = monotonicClock.after(1, () => void order.push('second'))
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+      block(20)
     })
     await new Promise(setImmediate)
     t.same(order, ['first'])

@@ -4,6 +4,7 @@ import t from 'tap'
 import type { DriverError } from '../../drivers/driver.ts'
 import { gstreamerCamera, gstreamerDepth } from '../../drivers/gstreamer-sensors.ts'
 import { rawLayout, type PictureFormat } from '../../drivers/pixel-formats.ts'
+import { block } from '../support/block.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import { whyNoGstreamer } from '../support/gstreamer-peers.ts'
 
@@ -131,7 +132,7 @@ t.test('a daemon that stood still itself has lost no camera', { skip }, async (t
   await driver.open(soon(), (error) => lost.push(error))
   for (let part = 0; part < 3; part++) {
     // Longer than the camera may be silent.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700)
+    block(700)
     t.match(await driver.capture(trigger(), soon()), { width: 60 })
   }
   t.same(lost, [])

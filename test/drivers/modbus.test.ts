@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { monotonicClock } from '../../drivers/clock.ts'
 import { ModbusError, openModbus, type ModbusAddress } from '../../drivers/modbus.ts'
+import { block } from '../support/block.ts'
 import { freePort } from '../support/free-port.ts'
 import type { PeerProcess } from '../support/peer-process.ts'
 import { until } from '../support/processes.ts'
@@ -77,7 +78,7 @@ t.test('pymodbus as slave over TCP', { skip: skipWithoutPymodbus }, async (t) =>
   const answer = connection.readHoldingRegisters(7, 1)
   await new Promise(setImmediate)
   // This process stands still; the slave does not.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000)
+  block(2000)
   t.same(await answer, [7], 'an answer that is there already is not late')
   await slave.kill()
   await until(() => closed.length > 0)

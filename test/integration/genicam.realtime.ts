@@ -12,6 +12,7 @@ import type { RgbFrame } from '../../drivers/frame.ts'
 import { genicam } from '../../drivers/genicam.ts'
 import { genicam3d } from '../../drivers/genicam3d.ts'
 import { whyNoCameraCable } from '../../drivers/bench/camera-cable.ts'
+import { block } from '../support/block.ts'
 import { driverContract } from '../support/driver-contract.ts'
 import { at, cableFor, depth, picture } from '../support/genicam-options.ts'
 import { machineStalls } from '../support/machine-stalls.ts'
@@ -37,8 +38,6 @@ const never = () => new AbortController().signal
 const shot = (): Trigger => ({ id: 'shot', atMs: performance.now(), source: 'bench' })
 /** The sender comes second. */
 const G_CONNECT_SWAPPED = 2
-/** A busy event loop. */
-const block = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 const lateMsOf = (frame: RgbFrame): number => frame.exposedAtMs - stampMs(pictureStampNs(frame))
 
 /** A camera that runs until the test ends. */

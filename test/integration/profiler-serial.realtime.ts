@@ -41,11 +41,7 @@ t.test('over Modbus RTU: the conformance suite', { skip: skip || skipWithoutPymo
   const slave = pymodbusSlave(pair.paths[1], { profiles: { perSecond: 20, width: SAMPLES } })
   t.teardown(() => slave.kill())
   await slave.start()
-  const make = () =>
-    profilerOver({ via: 'modbus-rtu', path: pair.paths[0] }, 'registers', {
-      ...patientRegisters,
-      map: { ...patient.map, profiles: 10, mostMissingShare: 0.8 },
-    })
+  const make = () => profilerOver({ via: 'modbus-rtu', path: pair.paths[0] }, 'registers', patientRegisters)
   driverContract(t, { make, size: { width: SAMPLES, height: 10 } })
 })
 

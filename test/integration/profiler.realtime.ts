@@ -90,7 +90,7 @@ t.test(
     const make = (samples = SAMPLES) =>
       profilerOver({ via: 'modbus-tcp', host: HOST, port }, 'registers', {
         ...patientRegisters,
-        map: { ...patient.map, samples, profiles: 10, mostMissingShare: 0.8 },
+        map: { ...patientRegisters.map, samples },
       })
     const wide = make(300)
     await wide.open(never())

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import Libsql from 'libsql'
 import t, { type Test } from 'tap'
 import { openLedger, type Ledger } from '../../runtime/ledger.ts'
 import { builtPackage } from '../support/built-package.ts'
@@ -297,26 +298,38 @@ t.test('a ledger that cannot be reached is trouble, not an untaught product', as
   t.throws(() => ledger.record({ ...by, action: 'alarm' }), { code: 'LEDGER_UNWRITABLE' })
 })
 
+/**
+ * `to` is what a power cut in the middle of `change` leaves of `file`, with its journal. Of more than the cache holds, SQLite writes pages
+ * of an unfinished transaction into the file.
+ */
+async function copyUnfinished(
+  file: string,
+  to: string,
+  change: (database: Libsql.Database) => void,
+): Promise<void> {
+  const database = new Libsql(file)
+  database.prepare('PRAGMA cache_size = 2').all()
+  database.exec('BEGIN IMMEDIATE')
+  change(database)
+  await copyFile(file, to)
+  await copyFile(`${file}-journal`, `${to}-journal`)
+  database.exec('ROLLBACK')
+  database.close()
+}
+
 t.test('a power cut in the middle of an entry: the one before is in use, whatever was written', async (t) => {
   const root = await makeRoot(t)
   const ledger = await open(t, root)
   use(ledger, first)
   ledger.close()
   const before = await readFile(ledger.file)
-  // More than the cache holds: SQLite writes pages of an unfinished transaction into the file, behind its journal.
-  const { default: Libsql } = await import('libsql')
-  const torn = new Libsql(ledger.file)
-  torn.prepare('PRAGMA cache_size = 2').all()
-  torn.exec('BEGIN IMMEDIATE')
-  const insert = torn.prepare(
-    `INSERT INTO entries (time, product, action, repository_id, who, why) VALUES ('', 'nut', 'promote', ?, 'x', ?)`,
-  )
-  for (let entry = 0; entry < 50; entry++) insert.run(second, 'y'.repeat(2000))
   const half = join(root, 'half')
-  await copyFile(ledger.file, half)
-  await copyFile(`${ledger.file}-journal`, `${half}-journal`)
-  torn.exec('ROLLBACK')
-  torn.close()
+  await copyUnfinished(ledger.file, half, (torn) => {
+    const insert = torn.prepare(
+      `INSERT INTO entries (time, product, action, repository_id, who, why) VALUES ('', 'nut', 'promote', ?, 'x', ?)`,
+    )
+    for (let entry = 0; entry < 50; entry++) insert.run(second, 'y'.repeat(2000))
+  })
   const [halfFile, halfJournal] = [await readFile(half), await readFile(`${half}-journal`)]
   t.not(Buffer.compare(halfFile.subarray(0, before.length), before), 0, 'pages were overwritten')
 
@@ -384,16 +397,11 @@ t.test('on a full disk the ledger is read, takes no entry, and goes on when ther
 t.test('whoever was killed while making the ledger on a full disk has taught nothing', async (t) => {
   const root = await makeRoot(t)
   const file = join(root, 'ledger.sqlite')
-  const { default: Libsql } = await import('libsql')
-  const making = new Libsql(`${file}.making`)
-  making.prepare('PRAGMA cache_size = 2').all()
-  making.exec('BEGIN IMMEDIATE; CREATE TABLE entries (why TEXT)')
-  for (let row = 0; row < 50; row++) making.prepare('INSERT INTO entries VALUES (?)').run('y'.repeat(2000))
-  // Pages of the unfinished transaction are in the file, and its journal tells that it was empty before.
-  await copyFile(`${file}.making`, file)
-  await copyFile(`${file}.making-journal`, `${file}-journal`)
-  making.exec('ROLLBACK')
-  making.close()
+  // Its journal tells that the file was empty before.
+  await copyUnfinished(`${file}.making`, file, (making) => {
+    making.exec('CREATE TABLE entries (why TEXT)')
+    for (let row = 0; row < 50; row++) making.prepare('INSERT INTO entries VALUES (?)').run('y'.repeat(2000))
+  })
   t.ok((await readFile(file)).length > 0)
   t.match(await whenFull(t, root), { active: [null, null], entries: 0 })
   const ledger = await open(t, root)

@@ -39,8 +39,12 @@ export interface ProfilerOverrides {
 
 /** For tests that are not about time: a machine that stands still for a moment leaves no hole in a map. */
 export const patient = { deadlineMs: 20_000, map: { limitMs: 5000 } } satisfies ProfilerOverrides
-/** The same over Modbus. */
-export const patientRegisters = { ...patient, format: { timeoutMs: 5000 } } satisfies ProfilerOverrides
+/** The same over Modbus, where profiles come slowly. */
+export const patientRegisters = {
+  ...patient,
+  format: { timeoutMs: 5000 },
+  map: { ...patient.map, profiles: 10, mostMissingShare: 0.8 },
+} satisfies ProfilerOverrides
 
 export function profilerOver(
   link: z.input<typeof profilerSensor>['link'],

@@ -2,6 +2,7 @@
 import type { HostedInspector, InspectorDescription, InspectorOptions } from '../../models/host-protocol.ts'
 import type { Inspection } from '../../models/inspection.ts'
 import { ModelError } from '../../models/model-error.ts'
+import { block } from './block.ts'
 
 export function makeInspector(options: InspectorOptions, onStep: (step: string) => void): HostedInspector {
   let repositoryId = options.repositoryFolder ?? 'none'
@@ -51,11 +52,6 @@ export function makeInspector(options: InspectorOptions, onStep: (step: string) 
     },
     async close() {},
   }
-}
-
-/** As a graph's run does: holds the thread, hears nothing. Sleeps instead of spinning, the machine is shared. */
-function block(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 function decided(

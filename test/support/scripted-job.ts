@@ -1,6 +1,7 @@
 /** The daemon's child for work on repositories, doing what the id of the repository to promote says instead of any work. */
 import type { FromJob, ToJob } from '../../runtime/job-runner.ts'
 import type { WorkReport } from '../../runtime/repository-work.ts'
+import { block } from './block.ts'
 
 process.once('message', ({ job, config }: ToJob) => {
   const [behaviour = 'report', argument] = (job.kind === 'promote' ? job.id : 'report').split(' ')
@@ -22,7 +23,7 @@ process.once('message', ({ job, config }: ToJob) => {
       return process.kill(process.pid, 'SIGKILL')
     case 'block':
       // Also after it has said what it does.
-      setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000), 10)
+      setTimeout(() => block(60_000), 10)
       return
     case 'linger':
       return say({ kind: 'done', report })
