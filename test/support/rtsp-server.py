@@ -2,6 +2,7 @@
 
 Commands, one a line on stdin:
   size W H   the picture has this size from the next client on; the present ones are disconnected
+  next W H   the same, and the present ones keep theirs
   slow S     S seconds between frames, 0 for the usual pace
   lose N     every Nth packet is lost, beginning in the next key frame; 0 for none
 Answers each with `done` as soon as it holds.
@@ -84,9 +85,10 @@ server.get_mount_points().add_factory("/cam", factory)
 
 
 def command(words):
-    if words[0] == "size":
+    if words[0] in ("size", "next"):
         state["size"] = words[1:3]
         factory.set_launch(launch_line())
+    if words[0] == "size":
         server.client_filter(lambda _server, _client: GstRtspServer.RTSPFilterResult.REMOVE)
     elif words[0] == "slow":
         state["slow"] = float(words[1])
